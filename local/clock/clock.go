@@ -1,0 +1,65 @@
+// Package clock is the time of the embedded AWS. Everything in local that
+// waits or stamps does so through a Clock, so that a day of AWS can pass in a
+// minute for a person, and in no time at all in a testing/synctest bubble.
+//
+// It must never know what is waited for.
+package clock
+
+import (
+	"context"
+	"time"
+)
+
+// Clock runs Speed times as fast as the machine's own clock.
+//
+// At speed 1 it is the clock of package time, and so the virtual clock inside
+// a testing/synctest bubble.
+type Clock struct {
+	start time.Time
+	speed float64
+}
+
+// New returns a clock that starts now. A speed that is not above zero is 1.
+func New(speed float64) *Clock {
+	if speed <= 0 {
+		speed = 1
+	}
+	return &Clock{start: time.Now(), speed: speed}
+}
+
+// Now is the time that the embedded AWS believes in, in UTC.
+func (c *Clock) Now() time.Time {
+	elapsed := time.Since(c.start)
+	return c.start.Add(time.Duration(float64(elapsed) * c.speed)).UTC()
+}
+
+// Until is the time left before t, negative once t has passed.
+func (c *Clock) Until(t time.Time) time.Duration { return t.Sub(c.Now()) }
+
+// Real is how long d of this clock lasts on the machine's own clock.
+func (c *Clock) Real(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / c.speed)
+}
+
+// AfterFunc calls f in its own goroutine once d of this clock has passed.
+func (c *Clock) AfterFunc(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(c.Real(d), f)
+}
+
+// NewTimer returns a timer that fires once d of this clock has passed. The
+// value that it sends is the machine's time, and of no use.
+func (c *Clock) NewTimer(d time.Duration) *time.Timer {
+	return time.NewTimer(c.Real(d))
+}
+
+// Sleep returns nil after d of this clock, or ctx's error as soon as ctx ends.
+func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
+	timer := c.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
