@@ -1,0 +1,101 @@
+package stacks_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"portolan/stacks"
+)
+
+// maxTemplateBody is CloudFormation's limit in bytes for a TemplateBody.
+const maxTemplateBody = 51_200
+
+type document struct {
+	Parameters map[string]yaml.Node `yaml:"Parameters"`
+	Resources  map[string]struct {
+		Type       string    `yaml:"Type"`
+		Properties yaml.Node `yaml:"Properties"`
+	} `yaml:"Resources"`
+	Outputs map[string]struct {
+		Description string    `yaml:"Description"`
+		Value       yaml.Node `yaml:"Value"`
+	} `yaml:"Outputs"`
+}
+
+func load(t *testing.T, name string) document {
+	t.Helper()
+	text, err := stacks.Template(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc document
+	if err := yaml.Load([]byte(text), &doc); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return doc
+}
+
+func TestEveryTemplateFitsATemplateBody(t *testing.T) {
+	for _, name := range stacks.Names() {
+		text, err := stacks.Template(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(text) >= maxTemplateBody {
+			t.Errorf("%s has %d bytes; CloudFormation takes fewer than %d", name, len(text), maxTemplateBody)
+		}
+		if doc := load(t, name); len(doc.Resources) == 0 {
+			t.Errorf("%s has no resources", name)
+		}
+	}
+}
+
+func TestTemplatesHaveTheOutputsThatMachinesRead(t *testing.T) {
+	tests := map[string][]string{
+		"network": {"VpcId", "PublicSubnetIds", "PrivateSubnetIds"},
+		"ecs": {
+			"ClusterName", "ClusterArn", "AutoScalingGroupName", "ListenerArn", "LoadBalancerDnsName",
+			"TaskExecutionRoleArn", "LogGroupName", "VpcId", "SubnetIds", "SecurityGroupId",
+		},
+	}
+	for name, outputs := range tests {
+		doc := load(t, name)
+		for _, output := range outputs {
+			if _, ok := doc.Outputs[output]; !ok {
+				t.Errorf("%s has no output %s", name, output)
+			}
+		}
+	}
+}
+
+// untaggable are the types whose CloudFormation schema has no tags.
+var untaggable = []string{
+	"AWS::EC2::VPCGatewayAttachment", "AWS::EC2::Route", "AWS::EC2::SubnetRouteTableAssociation",
+	"AWS::EC2::SecurityGroupIngress", "AWS::ElasticLoadBalancingV2::Listener",
+	"AWS::IAM::InstanceProfile", "AWS::ECS::ClusterCapacityProviderAssociations",
+}
+
+func TestWhatCanBeTaggedCarriesTheClustersTag(t *testing.T) {
+	for _, name := range stacks.Names() {
+		for logical, resource := range load(t, name).Resources {
+			text, err := yaml.Dump(&resource.Properties)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tagged := strings.Contains(string(text), "portolan:cluster")
+			if exempt := slices.Contains(untaggable, resource.Type); tagged == exempt {
+				t.Errorf("%s: %s (%s): tagged is %t", name, logical, resource.Type, tagged)
+			}
+		}
+	}
+}
+
+func TestUnknownTemplateIsNamed(t *testing.T) {
+	_, err := stacks.Template("mesos")
+	if err == nil || !strings.Contains(err.Error(), "mesos") || !strings.Contains(err.Error(), "ecs") {
+		t.Errorf("error is %v, want one that names the template and the known ones", err)
+	}
+}
