@@ -409,7 +409,7 @@ type Cause struct {
 	Source string `json:"source"`
 	What   string `json:"what"`
 
-	// Who ARN of the caller
+	// Who ARN of the caller, the alarm, the pipeline or the rule.
 	Who string `json:"who"`
 	Why string `json:"why"`
 }
@@ -541,11 +541,11 @@ type EcsService struct {
 	// ExecutionRole The cluster's own when absent.
 	ExecutionRole string `json:"executionRole,omitempty,omitzero"`
 
-	// NetworkMode awsvpc on Fargate; bridge otherwise
+	// NetworkMode awsvpc on Fargate; bridge otherwise, when absent.
 	NetworkMode EcsServiceNetworkMode `json:"networkMode,omitempty,omitzero"`
 }
 
-// EcsServiceNetworkMode awsvpc on Fargate; bridge otherwise
+// EcsServiceNetworkMode awsvpc on Fargate; bridge otherwise, when absent.
 type EcsServiceNetworkMode string
 
 // FieldError defines model for FieldError.
@@ -553,7 +553,7 @@ type FieldError struct {
 	// Detail What is wrong and what would be right.
 	Detail string `json:"detail"`
 
-	// Pointer JSON pointer (RFC 6901) of the field in the body
+	// Pointer JSON pointer (RFC 6901) of the field in the body, or the name of the parameter.
 	Pointer string `json:"pointer"`
 }
 
@@ -685,7 +685,7 @@ type Operation struct {
 	// Parent The operation that asked for this one.
 	Parent string `json:"parent,omitempty,omitzero"`
 
-	// Reason Why it ended so
+	// Reason Why it ended so, or what it is doing.
 	Reason    string          `json:"reason,omitempty,omitzero"`
 	StartedAt time.Time       `json:"startedAt,omitempty,omitzero"`
 	Status    OperationStatus `json:"status"`
@@ -752,7 +752,7 @@ type PolicyPage struct {
 
 // PolicySpec What to do while an alarm is in ALARM. Exactly one of `service` and `nodePool` is given.
 type PolicySpec struct {
-	// Adjustment Tasks or nodes to add
+	// Adjustment Tasks or nodes to add, or with a minus to take away.
 	Adjustment int `json:"adjustment"`
 
 	// Alarm ARN of the CloudWatch alarm.
@@ -789,7 +789,7 @@ type Problem struct {
 	Detail string       `json:"detail,omitempty,omitzero"`
 	Errors []FieldError `json:"errors,omitempty,omitzero"`
 
-	// Instance Id of the request
+	// Instance Id of the request, as it is in the log.
 	Instance string `json:"instance,omitempty,omitzero"`
 	Status   int    `json:"status"`
 	Title    string `json:"title"`
@@ -831,10 +831,10 @@ type Rollout struct {
 	// DeadlineSeconds A release that is not healthy by then is rolled back.
 	DeadlineSeconds int `json:"deadlineSeconds,omitempty,omitzero"`
 
-	// HealthyPercentMax Of the replicas
+	// HealthyPercentMax Of the replicas, never more than these run.
 	HealthyPercentMax int `json:"healthyPercentMax,omitempty,omitzero"`
 
-	// HealthyPercentMin Of the replicas
+	// HealthyPercentMin Of the replicas, never fewer than these run.
 	HealthyPercentMin *int `json:"healthyPercentMin,omitempty"`
 }
 
