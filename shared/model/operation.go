@@ -1,0 +1,94 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"portolan/shared/contract"
+)
+
+// Operation is one requested change, from acceptance to its end.
+type Operation struct {
+	ID         string                   `json:"id"`
+	Kind       contract.OperationKind   `json:"kind"`
+	Target     contract.Target          `json:"target"`
+	Generation int64                    `json:"generation"`
+	Status     contract.OperationStatus `json:"status"`
+	Reason     string                   `json:"reason,omitempty"`
+	Left       []string                 `json:"left,omitempty"`
+	Cause      contract.Cause           `json:"cause"`
+	Team       string                   `json:"team"`
+
+	// NodePool is the pool that a scale operation on a cluster changes.
+	NodePool string `json:"nodePool,omitempty"`
+
+	// Release is the release that a deploy operation was asked to roll out.
+	Release int64 `json:"release,omitempty"`
+
+	// Parent is the operation that asked for this one and waits for its end.
+	Parent string `json:"parent,omitempty"`
+
+	// Token is the fencing token under which the operation holds its target's
+	// lease. Execution is the state machine's execution.
+	Token     int64  `json:"token,omitempty"`
+	Execution string `json:"execution,omitempty"`
+
+	CreatedAt time.Time `json:"createdAt"`
+	StartedAt time.Time `json:"startedAt,omitzero"`
+	EndedAt   time.Time `json:"endedAt,omitzero"`
+	Deadline  time.Time `json:"deadline"`
+}
+
+// Ended says whether the operation reached one of its three ends.
+func (o *Operation) Ended() bool {
+	switch o.Status {
+	case contract.OperationSucceeded, contract.OperationFailedClean, contract.OperationFailedDirty:
+		return true
+	}
+	return false
+}
+
+// TargetKey is the one text for a target: "cluster/NAME", "service/CLUSTER/NAME"
+// or "policy/CLUSTER/NAME".
+func TargetKey(t contract.Target) string {
+	switch {
+	case t.Service != "":
+		return "service/" + t.Cluster + "/" + t.Service
+	case t.Policy != "":
+		return "policy/" + t.Cluster + "/" + t.Policy
+	}
+	return "cluster/" + t.Cluster
+}
+
+// ParseTarget is the inverse of TargetKey.
+func ParseTarget(key string) (contract.Target, error) {
+	parts := strings.Split(key, "/")
+	switch {
+	case len(parts) == 2 && parts[0] == "cluster":
+		return contract.Target{Cluster: parts[1]}, nil
+	case len(parts) == 3 && parts[0] == "service":
+		return contract.Target{Cluster: parts[1], Service: parts[2]}, nil
+	case len(parts) == 3 && parts[0] == "policy":
+		return contract.Target{Cluster: parts[1], Policy: parts[2]}, nil
+	}
+	return contract.Target{}, fmt.Errorf("%q is not the key of a target", key)
+}
+
+// Lease is the right of one operation to change a target.
+type Lease struct {
+	Target string `json:"target"`
+
+	// Holder is the id of the operation that holds the lease; empty when it is free.
+	Holder string `json:"holder,omitempty"`
+
+	// Token grows with each holder. A write under an older token is refused, so
+	// one who lost the lease can change nothing more.
+	Token     int64     `json:"token"`
+	ExpiresAt time.Time `json:"expiresAt,omitzero"`
+}
+
+// Free says whether the lease can be taken at that time.
+func (l *Lease) Free(now time.Time) bool {
+	return l.Holder == "" || !now.Before(l.ExpiresAt)
+}
