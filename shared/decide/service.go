@@ -1,0 +1,69 @@
+package decide
+
+import (
+	"reflect"
+	"time"
+
+	"portolan/shared/contract"
+	"portolan/shared/model"
+)
+
+// A ServiceChange is what a wish changes of a service. Kind is empty when the
+// service is as wished already; Release is set when there is a new one.
+type ServiceChange struct {
+	Service model.Service
+	Release *model.Release
+	Kind    contract.OperationKind
+	Reason  string
+}
+
+// PutService decides what a team's description of a service changes.
+//
+// current is nil for a new service, and newest is the newest release wanted. A
+// description that differs from it in more than the number of replicas is a new
+// release; replicas alone scale the service. A retired service that is described
+// again goes on with its numbers of releases.
+func PutService(cluster *model.Cluster, name string, current *model.Service, newest *model.Release,
+	spec contract.ServiceSpec, cause contract.Cause, now time.Time) ServiceChange {
+	service := model.Service{
+		Cluster: cluster.Name(), Name: name, Team: cluster.Spec.Team, Replicas: 1, CreatedAt: now,
+	}
+	if current != nil {
+		service = *current
+	}
+	revived := current == nil || current.Status == contract.ServiceRetired
+	scaled := spec.Replicas != nil && *spec.Replicas != service.Replicas
+	if spec.Replicas != nil {
+		service.Replicas = *spec.Replicas
+	}
+	described := spec
+	described.Replicas = nil
+	switch {
+	case revived || newest == nil || !reflect.DeepEqual(newest.Spec, described):
+		change := AddRelease(service, described, spec.Image, "", cause, now)
+		change.Reason = "the description is new"
+		return change
+	case scaled:
+		service.Generation++
+		return ServiceChange{Service: service, Kind: contract.KindScale, Reason: "the number of replicas is new"}
+	}
+	return ServiceChange{Service: service, Reason: "the service is described so already"}
+}
+
+// AddRelease makes a description the next release of a service. image is the
+// description's image, pinned by digest where that is known.
+func AddRelease(service model.Service, spec contract.ServiceSpec, image, commit string,
+	cause contract.Cause, now time.Time) ServiceChange {
+	service.LastRelease++
+	service.Release = service.LastRelease
+	service.Generation++
+	service.Status, service.Reason = contract.ServiceDeploying, ""
+	return ServiceChange{
+		Service: service, Kind: contract.KindDeploy, Reason: "there is a new release",
+		Release: &model.Release{
+			Cluster: service.Cluster, Service: service.Name, Number: service.Release,
+			Spec: spec, Image: image, Commit: commit,
+			Status: contract.ReleasePending, Cause: cause, CreatedAt: now,
+		},
+	}
+}

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"portolan/shared/contract"
+	"portolan/shared/fault"
+	"portolan/shared/model"
+)
+
+// CreateOperation writes a new operation and queues it for its target. The
+// table's stream tells dispatch of it.
+func CreateOperation(o model.Operation) []Write {
+	target := model.TargetKey(o.Target)
+	mark := struct {
+		Operation string `json:"operation"`
+	}{o.ID}
+	return []Write{
+		put(operationKey(o.ID), o, indexed(join("TARGET", target), o.ID), absent,
+			fault.New(fault.Conflict, "operation %s exists already", o.ID)),
+		put(queueKey(target, o.ID), mark, nil, condition{}, nil),
+	}
+}
+
+var open = condition{"#status IN (:pending, :running)", map[string]types.AttributeValue{
+	":pending": text(string(contract.OperationPending)),
+	":running": text(string(contract.OperationRunning)),
+}}
+
+// UpdateOperation writes an operation that has not ended.
+func UpdateOperation(o model.Operation) Write {
+	return put(operationKey(o.ID), o, indexed(join("TARGET", model.TargetKey(o.Target)), o.ID), open,
+		fault.New(fault.Halted, "operation %s has ended", o.ID))
+}
+
+// UpdatePending writes an operation that has not started.
+func UpdatePending(o model.Operation) Write {
+	pending := condition{"#status = :pending", map[string]types.AttributeValue{
+		":pending": text(string(contract.OperationPending)),
+	}}
+	return put(operationKey(o.ID), o, indexed(join("TARGET", model.TargetKey(o.Target)), o.ID), pending,
+		fault.New(fault.Conflict, "operation %s has started", o.ID))
+}
+
+// EndOperation writes an operation's end and takes it from its target's queue.
+func EndOperation(o model.Operation) []Write {
+	return []Write{
+		UpdateOperation(o),
+		remove(queueKey(model.TargetKey(o.Target), o.ID), condition{}, nil),
+	}
+}
+
+// TakeLease gives the lease, as it was read, to an operation under the next
+// fencing token. It is refused when somebody else took it meanwhile.
+func TakeLease(read model.Lease, holder string, until time.Time) (model.Lease, Write) {
+	next := model.Lease{Target: read.Target, Holder: holder, Token: read.Token + 1, ExpiresAt: until}
+	c := condition{"#token = :token", map[string]types.AttributeValue{":token": number(read.Token)}}
+	if read.Token == 0 {
+		c = absent
+	}
+	return next, put(leaseKey(next.Target), next, nil, c,
+		fault.New(fault.Conflict, "the lease of %s was taken meanwhile", next.Target))
+}
+
+// KeepLease holds while the operation has the lease under that token, and keeps
+// it until then. A step's other writes stand behind it: this is the fence.
+func KeepLease(target, holder string, token int64, until time.Time) Write {
+	return put(leaseKey(target), model.Lease{Target: target, Holder: holder, Token: token, ExpiresAt: until},
+		nil, held(holder, token), lost(target, holder))
+}
+
+// ReleaseLease gives the lease back. The token stays, so that it only grows.
+func ReleaseLease(target, holder string, token int64) Write {
+	return put(leaseKey(target), model.Lease{Target: target, Token: token},
+		nil, held(holder, token), lost(target, holder))
+}
+
+func held(holder string, token int64) condition {
+	return condition{"#holder = :holder AND #token = :token", map[string]types.AttributeValue{
+		":holder": text(holder), ":token": number(token),
+	}}
+}
+
+func lost(target, holder string) error {
+	return fault.New(fault.Halted, "operation %s no longer holds the lease of %s", holder, target)
+}
+
+// ForgetWait removes a task token once it was used, if it is still that one.
+func (s *Store) ForgetWait(ctx context.Context, thing, token string) error {
+	c := condition{"#token = :token", map[string]types.AttributeValue{":token": text(token)}}
+	another := fault.New(fault.Conflict, "another task waits for %s by now", thing)
+	return fault.IgnoreConflict(s.Commit(ctx, remove(waitKey(thing), c, another)))
+}
