@@ -74,10 +74,10 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	x.Service, x.Operation = service.signingName, operation
-	if s, ok := service.handler.(*Service); ok {
-		x.namespace = s.Namespace
+	if s, ok := service.handler.(interface{ self() *Service }); ok {
+		x.namespace = s.self().Namespace
 		if x.protocol == Query {
-			x.protocol = s.Protocol.ofForms()
+			x.protocol = s.self().Protocol.ofForms()
 		}
 	}
 	id, err := r.accounts.Resolve(ctx, accessKey)

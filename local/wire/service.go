@@ -77,6 +77,9 @@ func Op[In, Out any](fn func(context.Context, *In) (*Out, error)) Operation {
 	}
 }
 
+// self finds the Service also in a struct that embeds it.
+func (s *Service) self() *Service { return s }
+
 // Serves tells whether the service is the one that X-Amz-Target or a CBOR path
 // names so.
 func (s *Service) Serves(target string) bool { return s.Target != "" && s.Target == target }
