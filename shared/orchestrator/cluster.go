@@ -1,0 +1,87 @@
+package orchestrator
+
+import "portolan/shared/contract"
+
+// ClusterRef names a cluster, and carries what a driver has to know of it.
+type ClusterRef struct {
+	Name  string `json:"name"`
+	Team  string `json:"team,omitempty"`
+	Facts Facts  `json:"facts"`
+}
+
+// Facts are what provisioning found out about a cluster: one block for each
+// orchestrator, of which exactly one is set.
+type Facts struct {
+	ECS *ECSFacts `json:"ecs,omitempty"`
+}
+
+// ECSFacts are the outputs of an ECS cluster's stack.
+type ECSFacts struct {
+	ClusterARN string                      `json:"clusterArn"`
+	Capacity   contract.EcsClusterCapacity `json:"capacity"`
+
+	// CapacityProvider is what services run on; the cluster's default strategy
+	// when it is empty.
+	CapacityProvider string `json:"capacityProvider,omitempty"`
+
+	// ListenerARN is the load balancer's listener that services add rules to.
+	ListenerARN string `json:"listenerArn,omitempty"`
+
+	VPC           string   `json:"vpc"`
+	Subnets       []string `json:"subnets"`
+	SecurityGroup string   `json:"securityGroup"`
+
+	// AssignPublicIP gives Fargate tasks a public address, which they need in
+	// subnets without NAT or endpoints in order to pull their image.
+	AssignPublicIP bool `json:"assignPublicIp,omitempty"`
+
+	TaskExecutionRoleARN string `json:"taskExecutionRoleArn"`
+	LogGroup             string `json:"logGroup"`
+	AutoScalingGroup     string `json:"autoScalingGroup,omitempty"`
+}
+
+// ServiceRef names a service on a cluster.
+type ServiceRef struct {
+	Cluster ClusterRef `json:"cluster"`
+	Name    string     `json:"name"`
+}
+
+// NodeRef names a node of a cluster by the id that ListNodes gave it.
+type NodeRef struct {
+	Cluster ClusterRef `json:"cluster"`
+	ID      string     `json:"id"`
+}
+
+// Capabilities say what a cluster has, so that a caller leaves out a step that
+// has no meaning there instead of calling a verb that does nothing.
+type Capabilities struct {
+	// Nodes is false where tasks run on no node that anybody can name (Fargate).
+	// ListNodes is empty there, and the other verbs of Nodes answer NotFound.
+	Nodes bool
+
+	// CordonDrains is true where a cordon moves the tasks away too.
+	CordonDrains bool
+
+	// Quorum is true where some nodes are managers or masters that must keep a
+	// majority; the orchestrator then implements Managers.
+	Quorum bool
+}
+
+// HealthState is whether a cluster can be used.
+type HealthState string
+
+const (
+	// Healthy means that the cluster takes requests and runs tasks.
+	Healthy HealthState = "Healthy"
+
+	// Unhealthy means that it does not; the reason says why.
+	Unhealthy HealthState = "Unhealthy"
+)
+
+// Health is the state of a cluster with the reason, in words that a developer
+// understands. NodesRegistered counts the nodes that joined, in whatever state.
+type Health struct {
+	State           HealthState
+	Reason          string
+	NodesRegistered int
+}
