@@ -383,12 +383,18 @@ type BindingPage struct {
 // BindingSpec Exactly one of `pipeline` and `repository` is given.
 type BindingSpec struct {
 	// ImageVariable Output variable that holds the image; ImageURI or IMAGE_URI when absent.
+	//
+	// Example: IMAGE_URI
 	ImageVariable string `json:"imageVariable,omitempty,omitzero"`
 
 	// Pipeline Name of the CodePipeline pipeline.
+	//
+	// Example: shop-web
 	Pipeline string `json:"pipeline,omitempty,omitzero"`
 
 	// Repository Name of the ECR repository.
+	//
+	// Example: shop/web
 	Repository string `json:"repository,omitempty,omitzero"`
 
 	// Service A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
@@ -397,6 +403,8 @@ type BindingSpec struct {
 	Service Name `json:"service"`
 
 	// Tag Only pushes of this tag; latest when absent.
+	//
+	// Example: latest
 	Tag string `json:"tag,omitempty,omitzero"`
 }
 
@@ -493,6 +501,7 @@ type ClusterStatus string
 
 // Constraint defines model for Constraint.
 type Constraint struct {
+	// Attribute Example: instanceType
 	Attribute string             `json:"attribute"`
 	Operator  ConstraintOperator `json:"operator"`
 	Values    []string           `json:"values"`
@@ -530,6 +539,8 @@ type EcsCluster struct {
 	Capacity       EcsClusterCapacity `json:"capacity"`
 
 	// InstanceRole Name of the IAM role of the nodes; made, and deleted with the cluster, when absent.
+	//
+	// Example: webNodes
 	InstanceRole string `json:"instanceRole,omitempty,omitzero"`
 }
 
@@ -539,6 +550,8 @@ type EcsClusterCapacity string
 // EcsService defines model for EcsService.
 type EcsService struct {
 	// ExecutionRole The cluster's own when absent.
+	//
+	// Example: arn:aws:iam::123456789012:role/shopExecution
 	ExecutionRole string `json:"executionRole,omitempty,omitzero"`
 
 	// NetworkMode awsvpc on Fargate; bridge otherwise, when absent.
@@ -568,6 +581,7 @@ type HealthCheck struct {
 
 // Ingress defines model for Ingress.
 type Ingress struct {
+	// Cidr Example: 203.0.113.0/24
 	Cidr string `json:"cidr"`
 
 	// OpenToTheInternet Has to be true for 0.0.0.0/0 on port 22, and says that this is meant.
@@ -582,7 +596,9 @@ type IngressPort int
 
 // LoadBalancer defines model for LoadBalancer.
 type LoadBalancer struct {
-	ContainerPort   int           `json:"containerPort"`
+	ContainerPort int `json:"containerPort"`
+
+	// HealthCheckPath Example: /health
 	HealthCheckPath string        `json:"healthCheckPath,omitempty,omitzero"`
 	Rules           []RoutingRule `json:"rules"`
 }
@@ -609,11 +625,15 @@ type Name = string
 // Network A new VPC, unless `vpcId` names an existing one.
 type Network struct {
 	// Cidr Address range of the new VPC; 10.0.0.0/16 when it is absent.
+	//
+	// Example: 10.0.0.0/16
 	Cidr string `json:"cidr,omitempty,omitzero"`
 
 	// SubnetIds Subnets of the existing VPC, in two or more availability zones.
 	SubnetIds []string `json:"subnetIds,omitempty,omitzero"`
-	VpcId     string   `json:"vpcId,omitempty,omitzero"`
+
+	// VpcId Example: vpc-0a1b2c3d4e5f60718
+	VpcId string `json:"vpcId,omitempty,omitzero"`
 }
 
 // NodePool defines model for NodePool.
@@ -682,11 +702,17 @@ type Operation struct {
 	// Left By ARN or name, what a FailedDirty operation left behind.
 	Left []string `json:"left,omitempty,omitzero"`
 
+	// NodePool The node pool that a scaling of a cluster changes.
+	NodePool string `json:"nodePool,omitempty,omitzero"`
+
 	// Parent The operation that asked for this one.
 	Parent string `json:"parent,omitempty,omitzero"`
 
 	// Reason Why it ended so, or what it is doing.
-	Reason    string          `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Release The release that a deployment was asked to roll out.
+	Release   int64           `json:"release,omitempty,omitzero"`
 	StartedAt time.Time       `json:"startedAt,omitempty,omitzero"`
 	Status    OperationStatus `json:"status"`
 
@@ -756,6 +782,8 @@ type PolicySpec struct {
 	Adjustment int `json:"adjustment"`
 
 	// Alarm ARN of the CloudWatch alarm.
+	//
+	// Example: arn:aws:cloudwatch:eu-central-1:123456789012:alarm:web-cpu-high
 	Alarm           string `json:"alarm"`
 	CooldownSeconds int    `json:"cooldownSeconds,omitempty,omitzero"`
 
@@ -874,8 +902,8 @@ type Service struct {
 	// ReplicasObserved Tasks that ran when the service was last looked at.
 	ReplicasObserved int `json:"replicasObserved,omitempty,omitzero"`
 
-	// Spec A service, in words that mean the same on every orchestrator.
-	Spec         ServiceSpec   `json:"spec"`
+	// Spec The description of the release wanted, with the replicas wanted; left out in lists.
+	Spec         ServiceSpec   `json:"spec,omitempty,omitzero"`
 	Status       ServiceStatus `json:"status"`
 	StatusReason string        `json:"statusReason,omitempty,omitzero"`
 
@@ -896,6 +924,8 @@ type ServiceSpec struct {
 	Command []string `json:"command,omitempty,omitzero"`
 
 	// Container Name of the container; the service's name when absent.
+	//
+	// Example: webapp
 	Container string `json:"container,omitempty,omitzero"`
 
 	// Cpu In 1/1024 of a vCPU.
@@ -919,6 +949,8 @@ type ServiceSpec struct {
 	Replicas  *int            `json:"replicas,omitempty"`
 
 	// Role ARN of the IAM role of the tasks.
+	//
+	// Example: arn:aws:iam::123456789012:role/shop
 	Role    string  `json:"role,omitempty,omitzero"`
 	Rollout Rollout `json:"rollout,omitempty,omitzero"`
 
@@ -972,9 +1004,12 @@ type TaskRole struct {
 
 // Volume defines model for Volume.
 type Volume struct {
+	// ContainerPath Example: /data
 	ContainerPath string `json:"containerPath"`
 
 	// FileSystemId An EFS file system.
+	//
+	// Example: fs-0a1b2c3d4e5f60718
 	FileSystemId string `json:"fileSystemId"`
 
 	// Name A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
@@ -996,6 +1031,9 @@ type ClusterName = Name
 
 // Day Example: 2026-11-23
 type Day = string
+
+// IdempotencyKey Example: 7f2c1e0a-54c7-4a0b-9f3e-5f0c7f0f4a11
+type IdempotencyKey = string
 
 // Limit defines model for Limit.
 type Limit = int
@@ -1047,6 +1085,20 @@ type ListClustersParams struct {
 	Next Next `form:"next,omitempty" json:"next,omitempty,omitzero"`
 }
 
+// CreateClusterParams defines parameters for CreateCluster.
+type CreateClusterParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// RetireClusterParams defines parameters for RetireCluster.
+type RetireClusterParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListBindingsParams defines parameters for ListBindings.
 type ListBindingsParams struct {
 	// Limit How many to return at most.
@@ -1056,6 +1108,27 @@ type ListBindingsParams struct {
 	Next Next `form:"next,omitempty" json:"next,omitempty,omitzero"`
 }
 
+// DeleteBindingParams defines parameters for DeleteBinding.
+type DeleteBindingParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PutBindingParams defines parameters for PutBinding.
+type PutBindingParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ScaleNodePoolParams defines parameters for ScaleNodePool.
+type ScaleNodePoolParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListPoliciesParams defines parameters for ListPolicies.
 type ListPoliciesParams struct {
 	// Limit How many to return at most.
@@ -1063,6 +1136,20 @@ type ListPoliciesParams struct {
 
 	// Next The `next` of the page before.
 	Next Next `form:"next,omitempty" json:"next,omitempty,omitzero"`
+}
+
+// DeletePolicyParams defines parameters for DeletePolicy.
+type DeletePolicyParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PutPolicyParams defines parameters for PutPolicy.
+type PutPolicyParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListDecisionsParams defines parameters for ListDecisions.
@@ -1084,6 +1171,20 @@ type ListServicesParams struct {
 
 	// Next The `next` of the page before.
 	Next Next `form:"next,omitempty" json:"next,omitempty,omitzero"`
+}
+
+// RetireServiceParams defines parameters for RetireService.
+type RetireServiceParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PutServiceParams defines parameters for PutService.
+type PutServiceParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListReleasesParams defines parameters for ListReleases.
