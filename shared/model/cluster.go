@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"portolan/shared/contract"
+	"portolan/shared/orchestrator"
 )
 
 // Cluster is one orchestrator with its nodes.
@@ -25,8 +26,10 @@ type Cluster struct {
 	// before the first is created: what is not listed here is not ours.
 	Stacks []string `json:"stacks,omitempty"`
 
-	// Facts are what provisioning found out about the cluster.
-	Facts ClusterFacts `json:"facts,omitzero"`
+	// Facts are what provisioning found out about the cluster, and Endpoint is the
+	// DNS name of its load balancer.
+	Facts    orchestrator.Facts `json:"facts,omitzero"`
+	Endpoint string             `json:"endpoint,omitempty"`
 
 	CreatedAt time.Time `json:"createdAt"`
 
@@ -55,16 +58,7 @@ func (c *Cluster) Pool(name string) *NodePool {
 	return nil
 }
 
-// ClusterFacts are outputs of a cluster's stacks. Which are set depends on the
-// orchestrator.
-type ClusterFacts struct {
-	ClusterARN           string   `json:"clusterArn,omitempty"`
-	VPC                  string   `json:"vpc,omitempty"`
-	Subnets              []string `json:"subnets,omitempty"`
-	SecurityGroup        string   `json:"securityGroup,omitempty"`
-	ListenerARN          string   `json:"listenerArn,omitempty"`
-	Endpoint             string   `json:"endpoint,omitempty"`
-	TaskExecutionRoleARN string   `json:"taskExecutionRoleArn,omitempty"`
-	LogGroup             string   `json:"logGroup,omitempty"`
-	AutoScalingGroup     string   `json:"autoScalingGroup,omitempty"`
+// Ref is the cluster as the orchestrators' drivers know it.
+func (c *Cluster) Ref() orchestrator.ClusterRef {
+	return orchestrator.ClusterRef{Name: c.Name(), Team: c.Spec.Team, Facts: c.Facts}
 }

@@ -65,11 +65,17 @@ func TakeLease(read model.Lease, holder string, until time.Time) (model.Lease, W
 		fault.New(fault.Conflict, "the lease of %s was taken meanwhile", next.Target))
 }
 
-// KeepLease holds while the operation has the lease under that token, and keeps
-// it until then. A step's other writes stand behind it: this is the fence.
-func KeepLease(target, holder string, token int64, until time.Time) Write {
-	return put(leaseKey(target), model.Lease{Target: target, Holder: holder, Token: token, ExpiresAt: until},
-		nil, held(holder, token), lost(target, holder))
+// Holds is the fence: it holds while the operation has the lease under that
+// token. What a step writes stands in one transaction with it.
+func Holds(target, holder string, token int64) Write {
+	c := held(holder, token)
+	return Write{
+		item: types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+			Key: leaseKey(target).attributes(), ConditionExpression: &c.text,
+			ExpressionAttributeNames: c.names(), ExpressionAttributeValues: c.values,
+		}},
+		refused: lost(target, holder),
+	}
 }
 
 // ReleaseLease gives the lease back. The token stays, so that it only grows.

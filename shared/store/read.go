@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"portolan/shared/contract"
+	"portolan/shared/fault"
 	"portolan/shared/model"
 )
 
@@ -158,6 +159,14 @@ func (s *Store) Queue(ctx context.Context, target string) (Queue, error) {
 		q.Operations = append(q.Operations, r.Operation)
 	}
 	return q, err
+}
+
+// Lease returns a target's lease, strongly consistent; a target that never had
+// one has a free one.
+func (s *Store) Lease(ctx context.Context, target string) (model.Lease, error) {
+	out := model.Lease{Target: target}
+	err := s.get(ctx, leaseKey(target), &out, "the lease of %s", target)
+	return out, fault.IgnoreNotFound(err)
 }
 
 // Audit lists what was done to a cluster, or to one service of it, on one day,
