@@ -1,0 +1,188 @@
+// Package dispatch starts the state machine of each operation, once its target's
+// lease is free. It is woken by the table's stream: the record that an operation
+// was accepted, or that one has ended, is the outbox, and there is no second
+// write that could be lost.
+//
+// It must never know what an operation does.
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"portolan/shared/contract"
+	"portolan/shared/fault"
+	"portolan/shared/model"
+	"portolan/shared/signal"
+	"portolan/shared/store"
+)
+
+// Store is the part of the store that dispatch uses.
+type Store interface {
+	Queue(ctx context.Context, target string) (store.Queue, error)
+	Operation(ctx context.Context, id string) (*model.Operation, error)
+	Commit(ctx context.Context, writes ...store.Write) error
+}
+
+// Executions starts executions of state machines.
+type Executions interface {
+	StartExecution(context.Context, *sfn.StartExecutionInput, ...func(*sfn.Options)) (*sfn.StartExecutionOutput, error)
+}
+
+// Signals wakes whoever waits for the end of an operation.
+type Signals interface {
+	Send(ctx context.Context, thing string, s signal.Signal) (woken bool, err error)
+}
+
+// Handler handles batches of the table's stream.
+type Handler struct {
+	Store      Store
+	Executions Executions
+	Signals    Signals
+
+	// MachinePrefix and the operation's kind make the ARN of its state machine.
+	MachinePrefix string
+	Now           func() time.Time
+	Log           *slog.Logger
+}
+
+// grace is how long after its operation's deadline a lease is held: time for the
+// state machine to write the end.
+const grace = 15 * time.Minute
+
+// attempts bounds how often dispatch reads a queue again that changes under it.
+const attempts = 4
+
+// Handle works through the records in order. The first one that fails is
+// reported with all behind it, and so comes again: an operation that cannot be
+// dispatched now delays, and is never lost.
+func (h *Handler) Handle(ctx context.Context, batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+	var out events.DynamoDBEventResponse
+	for _, record := range batch.Records {
+		if err := h.handle(ctx, record.Change.NewImage); err != nil {
+			h.Log.ErrorContext(ctx, "a record of the stream has to come again",
+				"sequence", record.Change.SequenceNumber, "error", err)
+			out.BatchItemFailures = []events.DynamoDBBatchItemFailure{
+				{ItemIdentifier: record.Change.SequenceNumber},
+			}
+			return out, nil
+		}
+	}
+	return out, nil
+}
+
+func (h *Handler) handle(ctx context.Context, image map[string]events.DynamoDBAttributeValue) error {
+	if text(image["SK"]) != "OPERATION" {
+		return nil
+	}
+	operation, err := h.Store.Operation(ctx, text(image["id"]))
+	if fault.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if operation.Ended() {
+		status := signal.Signal{Event: "Operation Ended", Status: string(operation.Status)}
+		if _, err := h.Signals.Send(ctx, "operation/"+operation.ID, status); err != nil {
+			return err
+		}
+	}
+	return h.advance(ctx, model.TargetKey(operation.Target))
+}
+
+func text(v events.DynamoDBAttributeValue) string {
+	if v.DataType() != events.DataTypeString {
+		return ""
+	}
+	return v.String()
+}
+
+// advance sees to it that the target's oldest operation runs.
+func (h *Handler) advance(ctx context.Context, target string) error {
+	for range attempts {
+		operation, err := h.next(ctx, target)
+		if fault.IsConflict(err) || fault.IsHalted(err) {
+			continue
+		}
+		if err != nil || operation == nil {
+			return err
+		}
+		return h.start(ctx, operation)
+	}
+	return fault.New(fault.Unavailable, "the queue of %s changes faster than it can be read", target)
+}
+
+// next returns the operation that has to run now: the holder of the lease, or the
+// oldest one that waits, to which it gives the lease. It returns nil when there
+// is none.
+func (h *Handler) next(ctx context.Context, target string) (*model.Operation, error) {
+	queue, err := h.Store.Queue(ctx, target)
+	if err != nil || len(queue.Operations) == 0 {
+		return nil, err
+	}
+	now := h.Now()
+	if !queue.Lease.Free(now) {
+		// The holder may have been given the lease by a dispatch that died before it
+		// started the machine. Starting it again is harmless.
+		return h.Store.Operation(ctx, queue.Lease.Holder)
+	}
+	operation, err := h.Store.Operation(ctx, queue.Operations[0])
+	if err != nil {
+		return nil, err
+	}
+	lease, take := store.TakeLease(queue.Lease, operation.ID, operation.Deadline.Add(grace))
+	operation.Status, operation.Token = contract.OperationRunning, lease.Token
+	if operation.StartedAt.IsZero() {
+		operation.StartedAt = now
+	}
+	return operation, h.Store.Commit(ctx, take, store.UpdateOperation(*operation))
+}
+
+// Input is what an operation's state machine starts with.
+type Input struct {
+	Operation string `json:"operation"`
+	Token     int64  `json:"token"`
+	Target    string `json:"target"`
+	Kind      string `json:"kind"`
+	Cluster   string `json:"cluster"`
+	Service   string `json:"service,omitempty"`
+	Policy    string `json:"policy,omitempty"`
+	NodePool  string `json:"nodePool"`
+}
+
+// start starts the operation's state machine under the operation's id, so that a
+// repeat starts nothing twice.
+func (h *Handler) start(ctx context.Context, o *model.Operation) error {
+	if o.Ended() {
+		return nil
+	}
+	input, err := json.Marshal(Input{
+		Operation: o.ID, Token: o.Token, Target: model.TargetKey(o.Target), Kind: string(o.Kind),
+		Cluster: o.Target.Cluster, Service: o.Target.Service, Policy: o.Target.Policy, NodePool: o.NodePool,
+	})
+	if err != nil {
+		return err
+	}
+	arn, text := h.MachinePrefix+string(o.Kind), string(input)
+	_, err = h.Executions.StartExecution(ctx, &sfn.StartExecutionInput{
+		StateMachineArn: &arn, Name: &o.ID, Input: &text,
+	})
+	var exists *types.ExecutionAlreadyExists
+	if errors.As(err, &exists) {
+		return nil
+	}
+	if err != nil {
+		return fault.FromAWS(err, "starting the state machine of operation "+o.ID)
+	}
+	h.Log.InfoContext(ctx, "operation started", "operation", o.ID, "kind", o.Kind,
+		"target", model.TargetKey(o.Target), "token", o.Token)
+	return nil
+}

@@ -1,0 +1,77 @@
+// Package step is what the steps of all state machines have in common: how they
+// are called, and the fence in front of what they do.
+//
+// It must never know what a step does.
+package step
+
+import (
+	"context"
+	"fmt"
+
+	"portolan/shared/contract"
+	"portolan/shared/fault"
+	"portolan/shared/model"
+	"portolan/shared/store"
+)
+
+// Call says which step of which operation a state machine asks for. Token is the
+// fencing token that dispatch gave the operation, Target its target's key.
+type Call struct {
+	Step      string `json:"step"`
+	Operation string `json:"operation"`
+	Token     int64  `json:"token"`
+	Target    string `json:"target"`
+}
+
+// Store is the part of the store that the fence reads.
+type Store interface {
+	Operation(ctx context.Context, id string) (*model.Operation, error)
+	Lease(ctx context.Context, target string) (model.Lease, error)
+}
+
+// Enter loads the operation that a step works for. It is Halted when the
+// operation has ended or no longer holds its target's lease: whoever took it
+// over does the rest, and this step may change nothing more.
+func Enter(ctx context.Context, s Store, c Call) (*model.Operation, error) {
+	if c.Operation == "" || c.Target == "" {
+		return nil, fault.New(fault.Invalid, "a step needs an operation and its target")
+	}
+	operation, err := s.Operation(ctx, c.Operation)
+	if err != nil {
+		return nil, err
+	}
+	if operation.Ended() {
+		return nil, fault.New(fault.Halted, "operation %s has ended: %s", c.Operation, operation.Status)
+	}
+	lease, err := s.Lease(ctx, c.Target)
+	if err != nil {
+		return nil, err
+	}
+	if lease.Holder != c.Operation || lease.Token != c.Token {
+		return nil, fault.New(fault.Halted, "operation %s no longer holds the lease of %s", c.Operation, c.Target)
+	}
+	return operation, nil
+}
+
+// Fence is the write behind which a step's other writes stand.
+func (c Call) Fence() store.Write { return store.Holds(c.Target, c.Operation, c.Token) }
+
+// Unknown is the error for a step that a function does not have.
+func (c Call) Unknown(function string) error {
+	return fault.New(fault.Invalid, "the %s function has no step %q", function, c.Step)
+}
+
+// ServiceTarget returns the target of an operation on a service.
+func (c Call) ServiceTarget() (contract.Target, error) {
+	target, err := model.ParseTarget(c.Target)
+	if err == nil && target.Service == "" {
+		err = fmt.Errorf("%s is not a service", c.Target)
+	}
+	return target, fault.Wrap(fault.Invalid, err, "reading the target")
+}
+
+// ClusterTarget returns the name of the cluster that an operation is about.
+func (c Call) ClusterTarget() (string, error) {
+	target, err := model.ParseTarget(c.Target)
+	return target.Cluster, fault.Wrap(fault.Invalid, err, "reading the target")
+}
