@@ -1,7 +1,8 @@
 package decide
 
 import (
-	"reflect"
+	"bytes"
+	"encoding/json"
 	"time"
 
 	"portolan/shared/contract"
@@ -36,10 +37,11 @@ func PutService(cluster *model.Cluster, name string, current *model.Service, new
 	if spec.Replicas != nil {
 		service.Replicas = *spec.Replicas
 	}
+	service.Global = spec.Mode == contract.Global
 	described := spec
 	described.Replicas = nil
 	switch {
-	case revived || newest == nil || !reflect.DeepEqual(newest.Spec, described):
+	case revived || newest == nil || !sameDescription(newest.Spec, described):
 		change := AddRelease(service, described, spec.Image, "", cause, now)
 		change.Reason = "the description is new"
 		return change
@@ -48,6 +50,15 @@ func PutService(cluster *model.Cluster, name string, current *model.Service, new
 		return ServiceChange{Service: service, Kind: contract.KindScale, Reason: "the number of replicas is new"}
 	}
 	return ServiceChange{Service: service, Reason: "the service is described so already"}
+}
+
+// sameDescription compares what two descriptions say: a list that is empty and one
+// that is left out say the same.
+func sameDescription(a, b contract.ServiceSpec) bool {
+	// The contract's types come from JSON, and always have one.
+	one, _ := json.Marshal(a)
+	other, _ := json.Marshal(b)
+	return bytes.Equal(one, other)
 }
 
 // AddRelease makes a description the next release of a service. image is the
@@ -66,4 +77,11 @@ func AddRelease(service model.Service, spec contract.ServiceSpec, image, commit 
 			Status: contract.ReleasePending, Cause: cause, CreatedAt: now,
 		},
 	}
+}
+
+// RetireService returns the service as it is wanted from now on: gone.
+func RetireService(service model.Service) model.Service {
+	service.Status, service.Reason = contract.ServiceRetiring, ""
+	service.Generation++
+	return service
 }

@@ -22,6 +22,9 @@ type Service struct {
 	Replicas         int `json:"replicas"`
 	ReplicasObserved int `json:"replicasObserved"`
 
+	// Global is true for a service with one task on each node, whatever Replicas says.
+	Global bool `json:"global,omitempty"`
+
 	// Release is the newest release wanted, LastRelease the highest number ever
 	// given, and ReleaseObserved the one in effect (0 before the first).
 	Release         int64 `json:"release"`
@@ -48,6 +51,11 @@ type Release struct {
 	// is known.
 	Image  string `json:"image"`
 	Commit string `json:"commit,omitempty"`
+
+	// BuiltAt is when the pipeline execution that built it started, or the image was
+	// pushed; zero when neither asked for it. What was built earlier does not take
+	// its place.
+	BuiltAt time.Time `json:"builtAt,omitzero"`
 
 	Status    contract.ReleaseStatus `json:"status"`
 	Reason    string                 `json:"reason,omitempty"`

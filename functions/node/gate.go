@@ -1,0 +1,119 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"portolan/shared/fault"
+	"portolan/shared/orchestrator"
+)
+
+// drainDeadline is how long the tasks of a node may take to move elsewhere.
+const drainDeadline = 20 * time.Minute
+
+// Verdicts of the gate.
+const (
+	drained  = "Drained"
+	draining = "Draining"
+	failed   = "Failed"
+	gone     = "Gone"
+	leaving  = "Leaving"
+)
+
+// joined says whether the node ever joined the orchestrator: an instance that did
+// not has no tasks, and passes.
+func (w *work) joined() bool { return w.Node.ID != "" }
+
+func (h *Handler) cordon(ctx context.Context, w *work) (State, error) {
+	out := State{Instance: w.Node.Instance}
+	if !w.joined() {
+		return out, nil
+	}
+	return out, fault.IgnoreNotFound(w.driver.Cordon(ctx, w.ref()))
+}
+
+func (h *Handler) drain(ctx context.Context, w *work) (State, error) {
+	out := State{Instance: w.Node.Instance, Deadline: h.Now().Add(drainDeadline)}
+	if !w.joined() {
+		return out, nil
+	}
+	return out, fault.IgnoreNotFound(w.driver.Drain(ctx, w.ref()))
+}
+
+// observeDrain counts the tasks that are left on a node, and asks whether the
+// quorum holds without it.
+func (h *Handler) observeDrain(ctx context.Context, w *work) (State, error) {
+	out := w.State
+	out.Looks++
+	out.Verdict = drained
+	if !w.joined() {
+		return out, nil
+	}
+	// Where tasks are moved one by one, this goes on with what was refused before.
+	err := w.driver.Drain(ctx, w.ref())
+	if fault.IsNotFound(err) {
+		return out, nil
+	}
+	if err != nil {
+		return State{}, err
+	}
+	status, err := w.driver.DrainStatus(ctx, w.ref())
+	if err != nil {
+		return State{}, err
+	}
+	out.Reason = fmt.Sprintf("%d tasks are left", status.TasksLeft)
+	switch {
+	case status.Drained():
+		return out, h.demote(ctx, w)
+	case h.Now().Before(w.State.Deadline):
+		out.Verdict = draining
+	case !w.Force:
+		out.Verdict = failed
+	}
+	return out, nil
+}
+
+// demote takes a manager out of the quorum, which has to hold without it.
+func (h *Handler) demote(ctx context.Context, w *work) error {
+	if !w.driver.Capabilities(w.cluster.Ref()).Quorum {
+		return nil
+	}
+	managers, ok := w.driver.(orchestrator.Managers)
+	if !ok {
+		return fmt.Errorf("the driver says that it has a quorum, and cannot count it")
+	}
+	return managers.Demote(ctx, w.ref())
+}
+
+func (h *Handler) leave(ctx context.Context, w *work) (State, error) {
+	out := State{Instance: w.Node.Instance}
+	if !w.joined() {
+		return out, nil
+	}
+	return out, fault.IgnoreNotFound(w.driver.Leave(ctx, w.ref()))
+}
+
+func (h *Handler) uncordon(ctx context.Context, w *work) (State, error) {
+	out := State{Instance: w.Node.Instance}
+	if !w.joined() {
+		return out, nil
+	}
+	return out, fault.IgnoreNotFound(w.driver.Uncordon(ctx, w.ref()))
+}
+
+// observeLeave looks whether the node's instance is gone from its group.
+func (h *Handler) observeLeave(ctx context.Context, w *work) (State, error) {
+	out := w.State
+	out.Looks++
+	group, err := w.group(ctx, w.Group)
+	if err != nil {
+		return State{}, err
+	}
+	out.Verdict = gone
+	if group != nil && slices.Contains(live(group), w.Node.Instance) {
+		out.Verdict = leaving
+	}
+	return out, nil
+}

@@ -1,0 +1,254 @@
+// Package node holds the steps that look at the nodes of a cluster and take them
+// out of service: planning a pool's size, and the gate of cordon, drain and leave
+// that each node passes before its instance may go.
+//
+// It must never know which orchestrator a node belongs to.
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+
+	"portolan/shared/decide"
+	"portolan/shared/fault"
+	"portolan/shared/model"
+	"portolan/shared/orchestrator"
+	"portolan/shared/step"
+	"portolan/shared/store"
+)
+
+// Store is the part of the store that the steps use.
+type Store interface {
+	step.Store
+	Cluster(ctx context.Context, name string) (*model.Cluster, error)
+	Commit(ctx context.Context, writes ...store.Write) error
+}
+
+// Groups looks at Auto Scaling groups.
+type Groups interface {
+	DescribeAutoScalingGroups(context.Context, *autoscaling.DescribeAutoScalingGroupsInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error)
+}
+
+// Handler handles the steps of nodes.
+type Handler struct {
+	Store Store
+
+	// Orchestrator and Groups return clients whose calls carry the operation's id as
+	// the name of their role session.
+	Orchestrator func(cluster *model.Cluster, operation string) orchestrator.Orchestrator
+	Groups       func(operation string) Groups
+	Now          func() time.Time
+	Log          *slog.Logger
+}
+
+// In is a call with the state of the machine.
+type In struct {
+	step.Call
+	State State `json:"state"`
+
+	// NodePool is the pool to plan, and Empty is true when all nodes have to go.
+	NodePool string `json:"nodePool"`
+	Empty    bool   `json:"empty"`
+
+	// Node is the node at the gate. Force lets it pass with tasks left.
+	Node  decide.NodeID `json:"node"`
+	Force bool          `json:"force"`
+	Group string        `json:"group"`
+}
+
+// State is what the machines carry from step to step.
+type State struct {
+	Action   decide.PoolAction `json:"action,omitempty"`
+	Group    string            `json:"group,omitempty"`
+	Desired  int               `json:"desired"`
+	Remove   []decide.NodeID   `json:"remove,omitempty"`
+	Instance string            `json:"instance,omitempty"`
+	Deadline time.Time         `json:"deadline,omitzero"`
+	Verdict  string            `json:"verdict,omitempty"`
+	Reason   string            `json:"reason"`
+	Looks    int               `json:"looks"`
+}
+
+// A work is what a step works on.
+type work struct {
+	In
+	cluster *model.Cluster
+	driver  orchestrator.Orchestrator
+	groups  Groups
+}
+
+func (w *work) ref() orchestrator.NodeRef {
+	return orchestrator.NodeRef{Cluster: w.cluster.Ref(), ID: w.Node.ID}
+}
+
+// Handle does one step.
+func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
+	steps := map[string]func(context.Context, *work) (State, error){
+		"PlanNodes":    h.plan,
+		"ObserveNodes": h.observeNodes,
+		"CordonNode":   h.cordon,
+		"DrainNode":    h.drain,
+		"ObserveDrain": h.observeDrain,
+		"LeaveCluster": h.leave,
+		"ObserveLeave": h.observeLeave,
+		"UncordonNode": h.uncordon,
+	}
+	do, ok := steps[in.Step]
+	if !ok {
+		return State{}, in.Unknown("node")
+	}
+	name, err := in.ClusterTarget()
+	if err != nil {
+		return State{}, err
+	}
+	if _, err := step.Enter(ctx, h.Store, in.Call); err != nil {
+		return State{}, err
+	}
+	cluster, err := h.Store.Cluster(ctx, name)
+	if err != nil {
+		return State{}, err
+	}
+	w := &work{In: in, cluster: cluster,
+		driver: h.Orchestrator(cluster, in.Operation), groups: h.Groups(in.Operation)}
+	out, err := do(ctx, w)
+	if err != nil {
+		return State{}, err
+	}
+	h.Log.InfoContext(ctx, "step done", "step", in.Step, "operation", in.Operation, "target", in.Target,
+		"node", in.Node.ID, "action", out.Action, "verdict", out.Verdict, "reason", out.Reason)
+	return out, nil
+}
+
+// nodesMax bounds how many nodes of a cluster are looked at.
+const nodesMax = 2000
+
+// nodes returns all nodes of the cluster.
+func (w *work) nodes(ctx context.Context) ([]orchestrator.Node, error) {
+	var all []orchestrator.Node
+	query := orchestrator.NodeQuery{Cluster: w.cluster.Ref()}
+	for len(all) < nodesMax {
+		page, err := w.driver.ListNodes(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Nodes...)
+		if page.Next == "" {
+			return all, nil
+		}
+		query.Next = page.Next
+	}
+	return nil, fault.New(fault.Invalid, "cluster %s has more than %d nodes", w.cluster.Name(), nodesMax)
+}
+
+// group returns the Auto Scaling group of that name, or nil when it is gone.
+func (w *work) group(ctx context.Context, name string) (*types.AutoScalingGroup, error) {
+	out, err := w.groups.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
+		AutoScalingGroupNames: []string{name},
+	})
+	if err != nil {
+		return nil, fault.FromAWS(err, "looking at Auto Scaling group "+name)
+	}
+	if len(out.AutoScalingGroups) == 0 {
+		return nil, nil
+	}
+	return &out.AutoScalingGroups[0], nil
+}
+
+// groupName is the Auto Scaling group of the cluster's nodes; empty when it has
+// none.
+func (w *work) groupName() string {
+	if w.cluster.Facts.ECS == nil {
+		return ""
+	}
+	return w.cluster.Facts.ECS.AutoScalingGroup
+}
+
+// plan compares the nodes that are there with those that are wanted.
+func (h *Handler) plan(ctx context.Context, w *work) (State, error) {
+	out := State{Looks: w.State.Looks + 1, Group: w.groupName()}
+	if out.Group == "" || (!w.Empty && w.cluster.Pool(w.poolName()) == nil) {
+		out.Action, out.Reason = decide.PoolDone, "there are no nodes to plan"
+		return out, nil
+	}
+	group, err := w.group(ctx, out.Group)
+	if err != nil {
+		return State{}, err
+	}
+	if group == nil {
+		out.Action, out.Reason = decide.PoolDone, "the Auto Scaling group is gone"
+		return out, nil
+	}
+	nodes, err := w.nodes(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	wanted := 0
+	if !w.Empty {
+		wanted = w.cluster.Pool(w.poolName()).Size
+	}
+	plan := decide.PlanPool(wanted, int(*group.DesiredCapacity), live(group), nodes)
+	out.Action, out.Desired, out.Remove, out.Reason = plan.Action, wanted, plan.Remove, plan.Reason
+	if plan.Action == decide.PoolDone {
+		return out, h.recordSize(ctx, w, plan.Joined)
+	}
+	return out, nil
+}
+
+// poolName is the pool that the step plans: the one that it names, or the only
+// one.
+func (w *work) poolName() string {
+	if w.NodePool == "" && len(w.cluster.NodePools) > 0 {
+		return w.cluster.NodePools[0].Name
+	}
+	return w.NodePool
+}
+
+// live lists the instances of a group that are not on their way out.
+func live(group *types.AutoScalingGroup) []string {
+	var ids []string
+	for _, instance := range group.Instances {
+		switch instance.LifecycleState {
+		case types.LifecycleStateTerminating, types.LifecycleStateTerminatingWait,
+			types.LifecycleStateTerminatingProceed, types.LifecycleStateTerminated:
+		default:
+			ids = append(ids, *instance.InstanceId)
+		}
+	}
+	return ids
+}
+
+func (h *Handler) recordSize(ctx context.Context, w *work, joined int) error {
+	pool := w.cluster.Pool(w.poolName())
+	if pool == nil || pool.SizeObserved == joined {
+		return nil
+	}
+	pool.SizeObserved = joined
+	return h.Store.Commit(ctx, w.Fence(), store.UpdateCluster(*w.cluster))
+}
+
+// observeNodes looks whether the cluster works and its nodes have joined.
+func (h *Handler) observeNodes(ctx context.Context, w *work) (State, error) {
+	out := State{Looks: w.State.Looks + 1, Verdict: string(decide.Progressing)}
+	health, err := w.driver.Health(ctx, w.cluster.Ref())
+	if err != nil {
+		return State{}, err
+	}
+	wanted := 0
+	for _, pool := range w.cluster.NodePools {
+		wanted += pool.Size
+	}
+	out.Reason = fmt.Sprintf("%d of %d nodes have joined", health.NodesRegistered, wanted)
+	switch {
+	case health.State != orchestrator.Healthy:
+		out.Reason = health.Reason
+	case health.NodesRegistered >= wanted:
+		out.Verdict = string(decide.Healthy)
+		return out, h.recordSize(ctx, w, health.NodesRegistered)
+	}
+	return out, nil
+}

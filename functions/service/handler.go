@@ -1,0 +1,181 @@
+// Package service holds the steps that change and watch services: putting a
+// release into effect, rolling it back, scaling, repairing and removing.
+//
+// It must never know which orchestrator a service runs on.
+package service
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"portolan/shared/contract"
+	"portolan/shared/decide"
+	"portolan/shared/model"
+	"portolan/shared/orchestrator"
+	"portolan/shared/step"
+	"portolan/shared/store"
+)
+
+// Store is the part of the store that the steps use.
+type Store interface {
+	step.Store
+	Cluster(ctx context.Context, name string) (*model.Cluster, error)
+	Service(ctx context.Context, cluster, name string) (*model.Service, error)
+	Services(ctx context.Context, cluster string, p store.Page) ([]model.Service, string, error)
+	Release(ctx context.Context, cluster, service string, number int64) (*model.Release, error)
+	Queue(ctx context.Context, target string) (store.Queue, error)
+	Commit(ctx context.Context, writes ...store.Write) error
+}
+
+// Handler handles the steps of services.
+type Handler struct {
+	Store Store
+
+	// Orchestrator returns the driver for a cluster, whose calls carry the
+	// operation's id as the name of their role session.
+	Orchestrator func(cluster *model.Cluster, operation string) orchestrator.Services
+	Now          func() time.Time
+	NewID        func() string
+	Log          *slog.Logger
+}
+
+// In is a call with the state of the machine.
+type In struct {
+	step.Call
+	State State `json:"state"`
+}
+
+// State is what the machines carry from step to step.
+type State struct {
+	// Release is the one being put into effect, and FailedRelease the one that is
+	// being rolled back because of Failure.
+	Release       int64  `json:"release"`
+	FailedRelease int64  `json:"failedRelease"`
+	Failure       string `json:"failure"`
+
+	// Generation is the generation of the service that is being put into effect.
+	Generation int64     `json:"generation"`
+	Deadline   time.Time `json:"deadline"`
+
+	Verdict decide.Verdict `json:"verdict"`
+	Reason  string         `json:"reason"`
+	Left    []string       `json:"left"`
+
+	LookAfterSeconds int `json:"lookAfterSeconds"`
+	Looks            int `json:"looks"`
+}
+
+// A work is what a step works on.
+type work struct {
+	In
+	operation *model.Operation
+	cluster   *model.Cluster
+	service   *model.Service
+	driver    orchestrator.Services
+}
+
+func (w *work) ref() orchestrator.ServiceRef {
+	return orchestrator.ServiceRef{Cluster: w.cluster.Ref(), Name: w.service.Name}
+}
+
+// Handle does one step.
+func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
+	if in.Step == "RetireServices" {
+		return h.retireServices(ctx, in)
+	}
+	steps := map[string]func(context.Context, *work) (State, error){
+		"ApplyRelease":    h.applyRelease,
+		"ObserveRollout":  h.observeRollout,
+		"RollBack":        h.rollBack,
+		"ObserveRollBack": h.observeRollBack,
+		"ScaleService":    h.scale,
+		"ObserveScale":    h.observeScale,
+		"RepairService":   h.repair,
+		"ObserveRepair":   h.observeRepair,
+		"RemoveService":   h.remove,
+	}
+	do, ok := steps[in.Step]
+	if !ok {
+		return State{}, in.Unknown("service")
+	}
+	w, err := h.load(ctx, in)
+	if err != nil {
+		return State{}, err
+	}
+	out, err := do(ctx, w)
+	if err != nil {
+		return State{}, err
+	}
+	if out.Left == nil {
+		out.Left = []string{}
+	}
+	h.Log.InfoContext(ctx, "step done", "step", in.Step, "operation", in.Operation, "target", in.Target,
+		"release", out.Release, "verdict", out.Verdict, "reason", out.Reason)
+	return out, nil
+}
+
+func (h *Handler) load(ctx context.Context, in In) (*work, error) {
+	target, err := in.ServiceTarget()
+	if err != nil {
+		return nil, err
+	}
+	w := &work{In: in}
+	if w.operation, err = step.Enter(ctx, h.Store, in.Call); err != nil {
+		return nil, err
+	}
+	if w.cluster, err = h.Store.Cluster(ctx, target.Cluster); err != nil {
+		return nil, err
+	}
+	if w.service, err = h.Store.Service(ctx, target.Cluster, target.Service); err != nil {
+		return nil, err
+	}
+	w.driver = h.Orchestrator(w.cluster, in.Operation)
+	return w, nil
+}
+
+// watch starts the watch over something that may take so long.
+func (h *Handler) watch(s State, allowed time.Duration) State {
+	now := h.Now()
+	s.Deadline, s.Looks, s.Verdict = now.Add(allowed), 0, decide.Progressing
+	s.LookAfterSeconds = seconds(decide.LookAfter(s.Deadline, now))
+	return s
+}
+
+// looked counts a look and keeps what it led to.
+func (h *Handler) looked(s State, verdict decide.Verdict, reason string) State {
+	s.Looks++
+	s.Verdict, s.Reason = verdict, reason
+	s.LookAfterSeconds = seconds(decide.LookAfter(s.Deadline, h.Now()))
+	return s
+}
+
+func seconds(d time.Duration) int { return int(d / time.Second) }
+
+// apply puts a release into effect at the scale of now.
+func (h *Handler) apply(ctx context.Context, w *work, number int64) (*model.Release, error) {
+	release, err := h.Store.Release(ctx, w.service.Cluster, w.service.Name, number)
+	if err != nil {
+		return nil, err
+	}
+	return release, w.driver.Apply(ctx, orchestrator.Release{
+		Service: w.ref(), Number: number, Spec: release.Spec, Image: release.Image, Commit: release.Commit,
+		Replicas: w.service.Replicas, Operation: w.In.Operation,
+	})
+}
+
+// seen writes what a look saw of a service into its record.
+func seen(s model.Service, observation orchestrator.Observation) model.Service {
+	s.ReplicasObserved = observation.Running
+	if observation.InEffect > 0 {
+		s.ReleaseObserved = observation.InEffect
+	}
+	return s
+}
+
+// healthy is the record of a service that is as it is wanted.
+func healthy(s model.Service, generation int64) model.Service {
+	s.Status, s.Reason, s.Drift = contract.ServiceHealthy, "", ""
+	s.Observed = max(s.Observed, generation)
+	return s
+}

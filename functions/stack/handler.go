@@ -1,0 +1,268 @@
+// Package stack creates the CloudFormation stacks that clusters are made of, from
+// the templates in stacks/, and keeps what their outputs say. Waiting for a stack
+// and deleting one need no thought, and so no function: state machines do it.
+//
+// It must never know how a cluster is used once it is there.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/smithy-go"
+
+	"portolan/shared/decide"
+	"portolan/shared/fault"
+	"portolan/shared/model"
+	"portolan/shared/step"
+	"portolan/shared/store"
+	"portolan/stacks"
+)
+
+// Store is the part of the store that the steps use.
+type Store interface {
+	step.Store
+	Cluster(ctx context.Context, name string) (*model.Cluster, error)
+	Commit(ctx context.Context, writes ...store.Write) error
+}
+
+// CloudFormation is the part of its client that the steps use.
+type CloudFormation interface {
+	CreateStack(context.Context, *cloudformation.CreateStackInput, ...func(*cloudformation.Options)) (*cloudformation.CreateStackOutput, error)
+	DescribeStacks(context.Context, *cloudformation.DescribeStacksInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error)
+	DescribeStackEvents(context.Context, *cloudformation.DescribeStackEventsInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStackEventsOutput, error)
+}
+
+// Handler handles the steps PlanStacks, PlanDeletion, CreateStack, RecordFacts and
+// ExplainFailure.
+type Handler struct {
+	Store Store
+
+	// Client returns a client whose calls carry the operation's id as the name of
+	// their role session.
+	Client func(operation string) CloudFormation
+
+	// StackRole is the ARN of the role that CloudFormation works with.
+	StackRole string
+	Log       *slog.Logger
+}
+
+// In is a call with the state of the machine.
+type In struct {
+	step.Call
+	Stack string `json:"stack"`
+	State State  `json:"state"`
+}
+
+// State is what the machines carry from step to step. Error is what a Catch saw.
+type State struct {
+	Stacks           []string `json:"stacks,omitempty"`
+	LookAfterSeconds int      `json:"lookAfterSeconds"`
+	Looks            int      `json:"looks"`
+	Reason           string   `json:"reason"`
+	Error            struct {
+		Error string `json:"Error"`
+		Cause string `json:"Cause"`
+	} `json:"error,omitzero"`
+}
+
+// lookAfterSeconds is how long a machine waits for a stack's event before it
+// looks at the stack itself.
+const lookAfterSeconds = 60
+
+// Handle does one step.
+func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
+	name, err := in.ClusterTarget()
+	if err != nil {
+		return State{}, err
+	}
+	operation, err := step.Enter(ctx, h.Store, in.Call)
+	if err != nil {
+		return State{}, err
+	}
+	cluster, err := h.Store.Cluster(ctx, name)
+	if err != nil {
+		return State{}, err
+	}
+	switch in.Step {
+	case "PlanStacks":
+		return State{Stacks: cluster.Stacks, LookAfterSeconds: lookAfterSeconds}, nil
+	case "PlanDeletion":
+		return plan(cluster), nil
+	case "CreateStack":
+		return h.create(ctx, in, operation, cluster)
+	case "RecordFacts":
+		return h.record(ctx, in, cluster)
+	case "ExplainFailure":
+		return h.explain(ctx, in, cluster)
+	}
+	return State{}, in.Unknown("stack")
+}
+
+// plan is the state for deleting a cluster's stacks: the last one first.
+func plan(c *model.Cluster) State {
+	last := slices.Clone(c.Stacks)
+	slices.Reverse(last)
+	return State{Stacks: last, LookAfterSeconds: lookAfterSeconds}
+}
+
+// create asks for a stack. One of that name which this operation asked for before
+// is taken as done; anybody else's is a Conflict.
+func (h *Handler) create(ctx context.Context, in In, o *model.Operation, c *model.Cluster) (State, error) {
+	client := h.Client(o.ID)
+	outputs := map[string]string{}
+	for _, name := range c.Stacks {
+		if name == in.Stack {
+			break
+		}
+		before, err := describe(ctx, client, name)
+		if err != nil {
+			return State{}, err
+		}
+		for _, output := range before.Outputs {
+			outputs[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
+		}
+	}
+	wanted, err := decide.ClusterStack(c, in.Stack, outputs)
+	if err != nil {
+		return State{}, fault.Wrap(fault.Invalid, err, "planning stack %s", in.Stack)
+	}
+	template, err := stacks.Template(wanted.Template)
+	if err != nil {
+		return State{}, err
+	}
+	_, err = client.CreateStack(ctx, h.request(wanted, template, o, c))
+	var exists *types.AlreadyExistsException
+	if errors.As(err, &exists) {
+		err = h.mine(ctx, client, wanted.Name, o.ID)
+	}
+	if err != nil {
+		return State{}, fault.FromAWS(err, "creating stack "+wanted.Name)
+	}
+	h.Log.InfoContext(ctx, "stack asked for", "operation", o.ID, "stack", wanted.Name)
+	return State{LookAfterSeconds: lookAfterSeconds}, nil
+}
+
+func (h *Handler) request(s decide.Stack, template string, o *model.Operation, c *model.Cluster) *cloudformation.CreateStackInput {
+	tags := []types.Tag{
+		{Key: aws.String("portolan:cluster"), Value: aws.String(c.Name())},
+		{Key: aws.String("portolan:team"), Value: aws.String(c.Spec.Team)},
+		{Key: aws.String("portolan:operation"), Value: aws.String(o.ID)},
+	}
+	in := &cloudformation.CreateStackInput{
+		StackName: &s.Name, TemplateBody: &template, Tags: tags, RoleARN: &h.StackRole,
+		ClientRequestToken: aws.String(o.ID + "-create"),
+		Capabilities:       []types.Capability{types.CapabilityCapabilityIam},
+		OnFailure:          types.OnFailureRollback,
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Parameters)) {
+		in.Parameters = append(in.Parameters, types.Parameter{
+			ParameterKey: aws.String(key), ParameterValue: aws.String(s.Parameters[key]),
+		})
+	}
+	return in
+}
+
+// mine returns nil when the operation made the stack of that name.
+func (h *Handler) mine(ctx context.Context, client CloudFormation, name, operation string) error {
+	stack, err := describe(ctx, client, name)
+	if err != nil {
+		return err
+	}
+	for _, tag := range stack.Tags {
+		if aws.ToString(tag.Key) == "portolan:operation" && aws.ToString(tag.Value) == operation {
+			return nil
+		}
+	}
+	return fault.New(fault.Conflict, "a stack named %s exists already, and this operation did not make it", name)
+}
+
+// describe returns a stack by its name; NotFound when there is none.
+func describe(ctx context.Context, client CloudFormation, name string) (*types.Stack, error) {
+	out, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
+	var refused smithy.APIError
+	if errors.As(err, &refused) && refused.ErrorCode() == "ValidationError" &&
+		strings.Contains(refused.ErrorMessage(), "does not exist") {
+		return nil, fault.New(fault.NotFound, "stack %s does not exist", name)
+	}
+	if err != nil {
+		return nil, fault.FromAWS(err, "looking at stack "+name)
+	}
+	if len(out.Stacks) == 0 {
+		return nil, fault.New(fault.NotFound, "stack %s does not exist", name)
+	}
+	return &out.Stacks[0], nil
+}
+
+// record keeps what the outputs of the cluster's stacks say.
+func (h *Handler) record(ctx context.Context, in In, c *model.Cluster) (State, error) {
+	stack, err := describe(ctx, h.Client(in.Operation), c.Stacks[len(c.Stacks)-1])
+	if err != nil {
+		return State{}, err
+	}
+	outputs := map[string]string{}
+	for _, output := range stack.Outputs {
+		outputs[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
+	}
+	facts, endpoint := decide.Facts(c, outputs)
+	c.Facts, c.Endpoint = facts, endpoint
+	return State{}, h.Store.Commit(ctx, in.Fence(), store.UpdateCluster(*c))
+}
+
+// explain finds out why provisioning failed: the first resource of a stack that
+// failed, or else the error that the machine caught. The state that it returns is
+// ready for the clean-up.
+func (h *Handler) explain(ctx context.Context, in In, c *model.Cluster) (State, error) {
+	out := plan(c)
+	out.Reason = fmt.Sprintf("%s: %s", in.State.Error.Error, in.State.Error.Cause)
+	if in.State.Reason != "" {
+		out.Reason = in.State.Reason
+	}
+	client := h.Client(in.Operation)
+	for _, name := range c.Stacks {
+		reason, err := firstFailure(ctx, client, name)
+		if err != nil && !fault.IsNotFound(err) {
+			h.Log.WarnContext(ctx, "the stack's events cannot be read", "stack", name, "error", err)
+		}
+		if reason != "" {
+			out.Reason = reason
+		}
+	}
+	return out, nil
+}
+
+// pagesMax bounds how far back the events of a stack are read; a page has a
+// hundred of them.
+const pagesMax = 5
+
+// firstFailure returns which resource of a stack failed first, and why; empty when
+// none did.
+func firstFailure(ctx context.Context, client CloudFormation, name string) (string, error) {
+	reason, next := "", (*string)(nil)
+	for range pagesMax {
+		page, err := client.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{
+			StackName: &name, NextToken: next,
+		})
+		if err != nil {
+			return reason, fault.FromAWS(err, "reading the events of stack "+name)
+		}
+		for _, event := range page.StackEvents { // newest first
+			if event.ResourceStatus == types.ResourceStatusCreateFailed {
+				reason = fmt.Sprintf("stack %s: %s (%s) failed: %s", name, aws.ToString(event.LogicalResourceId),
+					aws.ToString(event.ResourceType), aws.ToString(event.ResourceStatusReason))
+			}
+		}
+		if next = page.NextToken; next == nil {
+			break
+		}
+	}
+	return reason, nil
+}
