@@ -60,7 +60,8 @@ type Service struct {
 type Operation func(ctx context.Context, body *Body) (any, error)
 
 // Op makes an Operation of a function on structs. Their fields carry the member
-// names of AWS's model in json tags. Lists, maps and Times follow the protocol.
+// names of AWS's model in json tags. Lists, maps and Times follow the protocol;
+// an item tag names the items of a list in XML that the protocol does not.
 func Op[In, Out any](fn func(context.Context, *In) (*Out, error)) Operation {
 	return func(ctx context.Context, body *Body) (any, error) {
 		in := new(In)

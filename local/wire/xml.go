@@ -89,6 +89,15 @@ func (w *xmlWriter) members(v reflect.Value) error {
 		if w.ec2 {
 			name = lowerFirst(name)
 		}
+		// EC2 names the items of a few lists otherwise than item.
+		if item := field.Tag.Get("item"); item != "" {
+			w.WriteString("<" + name + ">")
+			if err := w.items(item, value); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			w.WriteString("</" + name + ">")
+			continue
+		}
 		if err := w.element(name, value); err != nil {
 			return err
 		}
@@ -97,10 +106,13 @@ func (w *xmlWriter) members(v reflect.Value) error {
 }
 
 func (w *xmlWriter) list(v reflect.Value) error {
-	name := "member"
 	if w.ec2 {
-		name = "item"
+		return w.items("item", v)
 	}
+	return w.items("member", v)
+}
+
+func (w *xmlWriter) items(name string, v reflect.Value) error {
 	for i := range v.Len() {
 		if err := w.element(name, v.Index(i)); err != nil {
 			return err
