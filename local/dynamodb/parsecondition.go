@@ -1,0 +1,193 @@
+package dynamodb
+
+import "strings"
+
+// conditionFunctions tells of each function whether it is a condition by
+// itself; size is an operand.
+var conditionFunctions = map[string]bool{
+	"attribute_exists": true, "attribute_not_exists": true, "attribute_type": true,
+	"begins_with": true, "contains": true, "size": false,
+}
+
+// parseCondition reads a condition, a filter or a key condition.
+func parseCondition(source string) *expression {
+	p := newParser(source)
+	p.root = p.or()
+	if !p.failed() && p.next().kind == tokenEnd {
+		p.checkCondition(p.root)
+	}
+	return p.finish()
+}
+
+func (p *parser) or() *node {
+	left := p.and()
+	for p.accept("or") {
+		left = &node{op: "OR", args: []*node{left, p.and()}}
+	}
+	return left
+}
+
+func (p *parser) and() *node {
+	left := p.not()
+	for p.accept("and") {
+		left = &node{op: "AND", args: []*node{left, p.not()}}
+	}
+	return left
+}
+
+func (p *parser) not() *node {
+	if p.accept("not") {
+		return &node{op: "NOT", args: []*node{p.nested(p.not)}}
+	}
+	return p.comparison()
+}
+
+// comparison reads a condition without AND, OR and NOT. A parenthesis may open
+// a whole condition or only its first operand; which one is known behind it.
+func (p *parser) comparison() *node {
+	var left *node
+	if p.accept("(") {
+		left = p.nested(p.or)
+		p.expect(")")
+		if p.failed() {
+			return nil
+		}
+		p.wrap(left)
+		if left.op == opPath && (p.next().kind == "." || p.next().kind == "[") {
+			left = &node{op: opPath, path: p.pathRest(left.path)}
+		}
+	} else {
+		left = p.operand()
+	}
+	if p.failed() {
+		return nil
+	}
+	return p.comparisonRest(left)
+}
+
+func (p *parser) comparisonRest(left *node) *node {
+	t := p.next()
+	switch t.kind {
+	case "=", "<>", "<", "<=", ">", ">=":
+		p.at++
+		return &node{op: t.kind, args: []*node{left, p.pathOperand()}}
+	case "between":
+		p.at++
+		low := p.pathOperand()
+		p.expect("and")
+		return &node{op: "BETWEEN", args: []*node{left, low, p.pathOperand()}}
+	case "in":
+		p.at++
+		n := &node{op: "IN", args: []*node{left}}
+		p.expect("(")
+		for !p.failed() {
+			n.args = append(n.args, p.pathOperand())
+			if !p.accept(",") {
+				break
+			}
+		}
+		p.expect(")")
+		return n
+	}
+	return left
+}
+
+// pathOperand reads an operand; of a path, the beginning may be in parentheses.
+func (p *parser) pathOperand() *node {
+	n := p.nested(p.wrappedOperand)
+	if n != nil && n.op == opPath && n.wrapped > 0 {
+		if k := p.next().kind; k == "." || k == "[" {
+			return &node{op: opPath, path: p.pathRest(n.path), wrapped: n.wrapped}
+		}
+	}
+	return n
+}
+
+// isCondition tells whether a node is true or false, rather than a value.
+func (n *node) isCondition() bool {
+	if n.call {
+		return conditionFunctions[n.op]
+	}
+	return n.op != opPath && n.op != opValue
+}
+
+// checkCondition finds operands where a condition is wanted, conditions where
+// an operand is, and functions that do not exist.
+func (p *parser) checkCondition(n *node) {
+	if n == nil {
+		return
+	}
+	if !n.call && !n.isCondition() {
+		p.at = len(p.tokens) - 1
+		p.fail()
+		return
+	}
+	if n.call {
+		p.checkCall(n, true)
+		return
+	}
+	for _, arg := range n.args {
+		if n.op == "AND" || n.op == "OR" || n.op == "NOT" {
+			p.checkCondition(arg)
+		} else {
+			p.checkOperand(arg)
+		}
+	}
+}
+
+func (p *parser) checkOperand(n *node) {
+	switch {
+	case n.call:
+		p.checkCall(n, false)
+	case n.isCondition():
+		p.at = len(p.tokens) - 1
+		p.fail()
+	}
+}
+
+// checkCall checks a function and the functions inside it. asCondition tells
+// where it stands.
+func (p *parser) checkCall(n *node, asCondition bool) {
+	condition, known := conditionFunctions[n.op]
+	switch {
+	case !known:
+		note(&p.badFunction, "Invalid function name; function: "+n.op)
+	case condition != asCondition:
+		note(&p.misused, "The function is not allowed to be used this way in an expression; "+
+			"function: "+n.op)
+	}
+	for _, arg := range n.args {
+		if arg.call {
+			p.checkCall(arg, false)
+		}
+	}
+}
+
+// describe is a path as messages print it.
+func (p path) describe(names []string) string {
+	var b strings.Builder
+	b.WriteByte('[')
+	for i, s := range p {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(s.describe(names))
+	}
+	b.WriteByte(']')
+	return b.String()
+}
+
+func (s step) describe(names []string) string {
+	if s.index >= 0 {
+		return "[" + itoa(s.index) + "]"
+	}
+	return s.resolve(names)
+}
+
+// resolve is the name of a step that is no index.
+func (s step) resolve(names []string) string {
+	if s.placeholder >= 0 {
+		return names[s.placeholder]
+	}
+	return s.name
+}
