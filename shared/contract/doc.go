@@ -6,3 +6,4 @@
 package contract
 
 //go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml ../../openapi.yaml
+//go:generate go generate ./schema
