@@ -25,7 +25,6 @@ func Check(capacity contract.EcsClusterCapacity, spec contract.ServiceSpec) []fa
 	c.mode()
 	c.placement()
 	c.secrets()
-	c.healthCheck()
 	c.volumes()
 	return c.fields
 }
@@ -177,13 +176,6 @@ func (c *checker) secrets() {
 	if len(c.spec.Secrets) > 0 && c.spec.Ecs.ExecutionRole == "" {
 		c.refuse("/ecs/executionRole",
 			"secrets need a role that may read them; the cluster's own may not")
-	}
-}
-
-func (c *checker) healthCheck() {
-	command := c.spec.HealthCheck.Command
-	if len(command) > 0 && command[0] != "CMD" && command[0] != "CMD-SHELL" {
-		c.refuse("/healthCheck/command/0", "it is CMD or CMD-SHELL, not %q", command[0])
 	}
 }
 

@@ -107,9 +107,6 @@ func TestCheck(t *testing.T) {
 		{"secrets without a role", contract.EC2, func(s *contract.ServiceSpec) {
 			s.Secrets = map[string]string{"KEY": "arn:aws:ssm:eu-west-1:1:parameter/key"}
 		}, "/ecs/executionRole", "may read them"},
-		{"health check without CMD", contract.EC2, func(s *contract.ServiceSpec) {
-			s.HealthCheck.Command = []string{"curl", "localhost"}
-		}, "/healthCheck/command/0", "CMD or CMD-SHELL"},
 		{"volume twice", contract.EC2, func(s *contract.ServiceSpec) {
 			s.Volumes = []contract.Volume{{Name: "data"}, {Name: "data"}}
 		}, "/volumes/1/name", "taken twice"},
