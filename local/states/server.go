@@ -1,0 +1,170 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"portolan/local/agenda"
+	"portolan/local/clock"
+	"portolan/local/disk"
+	"portolan/local/states/asl"
+)
+
+// A TaskRunner has the effects of tasks. Both methods are called from many
+// goroutines at once, and must return soon after ctx ends.
+type TaskRunner interface {
+	// InvokeFunction runs a Lambda function, by ARN or name, and returns what
+	// it returned. A function that failed is a *FunctionError; a call that did
+	// not reach it a *CallError.
+	InvokeFunction(ctx context.Context, function string, payload []byte) ([]byte, error)
+	// Call calls an action of a service as the machine's role. Names are as in
+	// the resource's ARN ("dynamodb", "getItem"), parameters and result in
+	// PascalCase. What the service refused is a *CallError.
+	Call(ctx context.Context, service, action string, parameters json.RawMessage, role string) (json.RawMessage, error)
+}
+
+// A FunctionError is what a Lambda function failed with.
+type FunctionError struct {
+	Type    string // errorType; empty when the payload has none
+	Payload []byte // JSON, as the function's runtime wrote it
+}
+
+func (e *FunctionError) Error() string { return "function failed: " + string(e.Payload) }
+
+// A CallError is an error in Step Functions' words: what Retry and Catch see.
+type CallError struct {
+	Name  string // such as DynamoDb.ConditionalCheckFailedException
+	Cause string
+}
+
+func (e *CallError) Error() string { return e.Name + ": " + e.Cause }
+
+// A StatusChange is the detail of a "Step Functions Execution Status Change"
+// event of source aws.states.
+type StatusChange struct {
+	ExecutionArn    string  `json:"executionArn"`
+	StateMachineArn string  `json:"stateMachineArn"`
+	Name            string  `json:"name"`
+	Status          string  `json:"status"`
+	StartDate       int64   `json:"startDate"` // milliseconds
+	StopDate        *int64  `json:"stopDate"`
+	Input           string  `json:"input"`
+	Output          *string `json:"output"`
+	Error           *string `json:"error,omitempty"`
+	Cause           *string `json:"cause,omitempty"`
+}
+
+// Config is what a Server is made of.
+type Config struct {
+	Clock   *clock.Clock
+	Disk    *disk.Disk // nil keeps nothing across a restart
+	Region  string
+	Account string
+	NewID   func() string // a new UUID; called one at a time
+	Rand    *rand.Rand    // of jitter and States.MathRandom; used one at a time
+	Tasks   TaskRunner
+	// Changed is told of every change of an execution's status, in order. It is
+	// called without locks and may call the Server. It may be nil.
+	Changed func(ctx context.Context, change StatusChange)
+	// Retain is how many closed executions are kept; 0 is 10,000. The oldest
+	// are forgotten first, but their names stay taken.
+	Retain int
+	// Dialect widens the language beyond its JSONPath core.
+	Dialect asl.Dialect
+}
+
+const defaultRetain = 10_000
+
+// A Server is the service. All its methods may be called at once.
+type Server struct {
+	config Config
+	http   http.Handler
+	agenda *agenda.Agenda
+	ctx    context.Context
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+
+	mu         sync.Mutex
+	closed     bool
+	machines   map[string]*machine // by ARN
+	order      []*machine          // by creation
+	executions map[string]*execution
+	names      map[string]map[string]*taken // by machine's ARN, then execution's name
+	finished   []*execution                 // closed ones, the oldest first
+	forgotten  []*execution                 // to be deleted from the disk
+	dirty      []*execution                 // to be saved before effects start
+	pending    []func()                     // see after
+	effects    []func()                     // see later
+}
+
+// New reads what the disk holds and lets executions go on. Call Close to stop.
+func New(config Config) (*Server, error) {
+	if config.Retain == 0 {
+		config.Retain = defaultRetain
+	}
+	s := &Server{
+		config: config, agenda: agenda.New(config.Clock),
+		machines: map[string]*machine{}, executions: map[string]*execution{},
+		names: map[string]map[string]*taken{},
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.http = s.service()
+	if err := s.load(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// ServeHTTP answers a request of the wire protocol. It must be reached through a
+// wire.Router.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.http.ServeHTTP(w, r) }
+
+// Close stops all work where it is and waits for tasks in flight to return.
+// Executions stay as they are on disk.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.agenda.Close()
+	s.tasks.Wait()
+	return nil
+}
+
+// locked runs fn on the state, saves what it changed, and then starts the
+// effects that it asked for. fn's error is returned after that: a refused call
+// changes nothing.
+func (s *Server) locked(fn func() error) error {
+	s.mu.Lock()
+	err := fn()
+	for len(s.pending) > 0 {
+		do := s.pending[0]
+		s.pending = s.pending[1:]
+		do()
+	}
+	if saved := s.save(); saved != nil && err == nil {
+		err = saved
+	}
+	effects := s.effects
+	s.effects = nil
+	s.mu.Unlock()
+	for _, effect := range effects {
+		effect()
+	}
+	return err
+}
+
+// later notes an effect: it starts once the state was saved. It must not wait.
+func (s *Server) later(effect func()) { s.effects = append(s.effects, effect) }
+
+// spawn notes an effect that takes time, in a goroutine of its own.
+func (s *Server) spawn(work func()) {
+	s.later(func() { s.tasks.Go(work) })
+}
+
+func (s *Server) now() time.Time { return s.config.Clock.Now() }
