@@ -6,8 +6,8 @@ const (
 	batchGetMax   = 100
 	batchWriteMax = 25
 	// batchSizeMax is how much BatchGetItem answers before it leaves keys for the
-	// next call.
-	batchSizeMax = 1 << 20
+	// next call: a megabyte and, but for a few bytes, one item of the largest size.
+	batchSizeMax = 1<<20 + itemMax - 3
 )
 
 // parts reads the members whose shape is the operation's own. Which one it is
@@ -143,6 +143,7 @@ func (s *Server) answerBatchGet(r *request, tables []*table, out []byte) []byte 
 			it, found := t.items.get(t.schema.place(key.item))
 			if size += it.size(); size > batchSizeMax {
 				size -= it.size()
+				u.table++
 				unread = append(unread, key.item)
 				continue
 			}

@@ -154,6 +154,9 @@ func (c *checker) attributeType(n *node) string {
 		return problem
 	}
 	name := n.args[1]
+	if name.op == "size" {
+		return wrongOperand(n.op, kindNumber)
+	}
 	if name.op != opValue {
 		return "Incorrect operand type for operator or function; operator or function: " +
 			"attribute_type, operand type: {NS,SS,L,BS,N,M,B,BOOL,NULL,S}"

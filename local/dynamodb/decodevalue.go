@@ -218,21 +218,25 @@ func (d *decoder) blob() (string, bool) {
 			itoa(len(text)))
 		return "", false
 	}
-	data, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		d.fail(base64Problem(text))
-		return "", false
+	data, problem := decodeBase64(text)
+	if problem != "" {
+		d.fail(problem)
 	}
-	return string(data), true
+	return data, problem == ""
 }
 
-// base64Problem words what is wrong with the text, with AWS's own typing error.
-func base64Problem(text string) string {
+// decodeBase64 decodes padded base64. Bits that the last character has too many
+// are refused too, as AWS does. The problem has AWS's own typing error.
+func decodeBase64(text string) (data, problem string) {
+	decoded, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err == nil {
+		return string(decoded), ""
+	}
 	for _, c := range strings.TrimRight(text, "=") {
 		if c != '=' && !strings.ContainsRune("+/", c) && (c < '0' || c > '9') &&
 			(c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-			return "Invalid Base64 character: '" + string(c) + "'"
+			return "", "Invalid Base64 character: '" + string(c) + "'"
 		}
 	}
-	return "Invalid last non-pad Base64 character dectected"
+	return "", "Invalid last non-pad Base64 character dectected"
 }

@@ -86,7 +86,7 @@ func (c *legacyCondition) checkExpected() *apiError {
 	switch {
 	case c.operator.set && c.hasExists:
 		problem = "Exists and ComparisonOperator cannot be used together"
-	case c.operator.set && c.hasValue && c.hasList:
+	case c.hasValue && c.hasList:
 		problem = "Value and AttributeValueList cannot be used together"
 	case c.operator.set && !c.hasValue && !c.hasList && c.needsOperand():
 		problem = "Value or AttributeValueList must be used with ComparisonOperator: " +

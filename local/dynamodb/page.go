@@ -1,6 +1,7 @@
 package dynamodb
 
-// pageMax is how many bytes of items a page reads at most.
+// pageMax is the stored size behind which a page ends; the item that reaches it
+// is still in it.
 const pageMax = 1 << 20
 
 // A page is one answer of a query or a scan.
@@ -12,6 +13,7 @@ type page struct {
 	count   int
 	scanned int
 	size    int
+	stored  int
 	fetched float64 // units for what a local index lacks
 	last    item
 	// more tells that the page ended before the entries did.
@@ -59,11 +61,8 @@ func (p *page) take(it item) bool {
 	if p.q.x != nil {
 		seen = p.q.x.view(p.q.t, it)
 	}
-	size := seen.size()
-	if p.size+size > pageMax && p.scanned > 0 {
-		return false
-	}
-	p.size += size
+	p.size += seen.size()
+	p.stored += storedSize(seen, p.q.t.schema.sort.name)
 	p.scanned++
 	p.last = it
 	if filter := p.r.plan.filter; filter == nil || filter.matches(p.readable(it, seen)) {
@@ -72,7 +71,7 @@ func (p *page) take(it item) bool {
 			p.items = append(p.items, p.shown(it, seen))
 		}
 	}
-	return !p.r.limit.set || p.scanned < p.r.limit.value
+	return p.stored < pageMax && (!p.r.limit.set || p.scanned < p.r.limit.value)
 }
 
 // readable is what a filter sees.
@@ -138,4 +137,52 @@ func (p *page) answer(out []byte) []byte {
 		out = p.r.consumed(out, u)
 	}
 	return append(out, '}')
+}
+
+// storedSize is what an item takes of a page. Pages are measured by how items
+// are stored and not by their size: a name is one byte, a text has its length
+// before it, and every three kilobytes have a head with the range key in it.
+func storedSize(it item, rangeKey string) int {
+	size, head := 0, 18
+	for i := range it {
+		if it[i].name == rangeKey && rangeKey != "" {
+			head += it[i].value.size()
+		} else {
+			size += 1 + storedValue(it[i].value)
+		}
+	}
+	return 2 + size + (1+(1+size)/3072)*head
+}
+
+func storedValue(v value) int {
+	switch v.kind {
+	case kindString:
+		switch size := len(v.text); {
+		case size < 128:
+			return size + 1
+		case size < 16384:
+			return size + 2
+		default:
+			return size + 3
+		}
+	case kindBinary, kindNumber:
+		return v.size() + 1
+	case kindNull:
+		return 0
+	case kindList:
+		size := 3
+		for _, element := range v.more.list {
+			size += 1 + storedValue(element)
+		}
+		return size
+	case kindMap:
+		size := 3
+		for _, a := range v.more.fields {
+			size += 2 + storedValue(a.value)
+		}
+		return size
+	case kindStringSet, kindNumberSet, kindBinarySet:
+		return v.size() + len(v.more.set) + 1
+	}
+	return v.size()
 }

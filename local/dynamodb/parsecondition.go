@@ -12,6 +12,7 @@ var conditionFunctions = map[string]bool{
 // parseCondition reads a condition, a filter or a key condition.
 func parseCondition(source string) *expression {
 	p := newParser(source)
+	p.reaches = true
 	p.root = p.or()
 	if !p.failed() && p.next().kind == tokenEnd {
 		p.checkCondition(p.root)
@@ -53,9 +54,7 @@ func (p *parser) comparison() *node {
 			return nil
 		}
 		p.wrap(left)
-		if left.op == opPath && (p.next().kind == "." || p.next().kind == "[") {
-			left = &node{op: opPath, path: p.pathRest(left.path)}
-		}
+		left = p.reach(left)
 	} else {
 		left = p.operand()
 	}
@@ -70,18 +69,18 @@ func (p *parser) comparisonRest(left *node) *node {
 	switch t.kind {
 	case "=", "<>", "<", "<=", ">", ">=":
 		p.at++
-		return &node{op: t.kind, args: []*node{left, p.pathOperand()}}
+		return &node{op: t.kind, args: []*node{left, p.nested(p.wrappedOperand)}}
 	case "between":
 		p.at++
-		low := p.pathOperand()
+		low := p.nested(p.wrappedOperand)
 		p.expect("and")
-		return &node{op: "BETWEEN", args: []*node{left, low, p.pathOperand()}}
+		return &node{op: "BETWEEN", args: []*node{left, low, p.nested(p.wrappedOperand)}}
 	case "in":
 		p.at++
 		n := &node{op: "IN", args: []*node{left}}
 		p.expect("(")
 		for !p.failed() {
-			n.args = append(n.args, p.pathOperand())
+			n.args = append(n.args, p.nested(p.wrappedOperand))
 			if !p.accept(",") {
 				break
 			}
@@ -90,17 +89,6 @@ func (p *parser) comparisonRest(left *node) *node {
 		return n
 	}
 	return left
-}
-
-// pathOperand reads an operand; of a path, the beginning may be in parentheses.
-func (p *parser) pathOperand() *node {
-	n := p.nested(p.wrappedOperand)
-	if n != nil && n.op == opPath && n.wrapped > 0 {
-		if k := p.next().kind; k == "." || k == "[" {
-			return &node{op: opPath, path: p.pathRest(n.path), wrapped: n.wrapped}
-		}
-	}
-	return n
 }
 
 // isCondition tells whether a node is true or false, rather than a value.

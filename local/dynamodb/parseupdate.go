@@ -4,9 +4,12 @@ import "strings"
 
 var updateFunctions = map[string]bool{"if_not_exists": true, "list_append": true}
 
+var updateVerbs = map[string]bool{"set": true, "remove": true, "add": true, "delete": true}
+
 // parseUpdate reads the sections of an update expression.
 func parseUpdate(source string) *expression {
 	p := newParser(source)
+	p.verbs = updateVerbs
 	seen := make(map[string]bool)
 	for first := true; !p.failed() && (first || p.next().kind != tokenEnd); first = false {
 		verb := strings.ToUpper(p.next().text)

@@ -170,6 +170,9 @@ func (s *Server) query(r *request, out []byte) ([]byte, *apiError) {
 	if err := r.checkProjected(q); err != nil {
 		return out, err
 	}
+	if err := r.checkFilterAccess(q.t); err != nil {
+		return out, err
+	}
 	p := newPage(r, q)
 	p.read(q.span(hash, sort))
 	return p.answer(out), nil
@@ -191,7 +194,7 @@ func (r *request) checkFilterKeys(q querySchema) *apiError {
 			}
 		}
 	}
-	return r.checkFilterAccess(q.t)
+	return nil
 }
 
 func (r *request) checkFilterAccess(t *table) *apiError {

@@ -10,8 +10,8 @@ func checkScan(s *Server, r *request) *apiError {
 	v.oneOf(r.conditionalOperator, "conditionalOperator", operatorSet)
 	v.operators(&r.scanFilter, "scanFilter", true)
 	v.atLeast(r.segment, "segment", 0)
-	v.attributesToGet(r)
 	v.atLeast(r.limit, "limit", 1)
+	v.attributesToGet(r)
 	if err := v.err(); err != nil {
 		return err
 	}

@@ -63,6 +63,11 @@ type parser struct {
 	at     int
 	syntax string
 	depth  int
+	// reaches tells that a path may go on behind parentheses around its beginning,
+	// as it may in conditions only.
+	reaches bool
+	// verbs are the words that cannot be names, because they begin a section.
+	verbs map[string]bool
 
 	redundant, badFunction, misused, reservedWord, section string
 }
@@ -140,6 +145,7 @@ func intern(list *[]string, text string) int {
 func (p *parser) name() step {
 	t := p.next()
 	switch {
+	case p.verbs[strings.ToLower(t.text)]:
 	case p.accept(tokenName):
 		if reserved[strings.ToLower(t.text)] {
 			note(&p.reservedWord,
@@ -153,12 +159,12 @@ func (p *parser) name() step {
 	return step{}
 }
 
-// path reads a document path. A path that began inside parentheses goes on
-// behind them only where rest is called.
+// readPath reads a document path.
 func (p *parser) readPath() path {
 	return p.pathRest(path{p.name()})
 }
 
+// pathRest reads the steps behind those that were read.
 func (p *parser) pathRest(steps path) path {
 	for !p.failed() {
 		switch {
@@ -225,7 +231,15 @@ func (p *parser) wrappedOperand() *node {
 		return nil
 	}
 	p.wrap(n)
-	return n
+	return p.reach(n)
+}
+
+// reach goes on with a path whose beginning stood in parentheses.
+func (p *parser) reach(n *node) *node {
+	if k := p.next().kind; !p.reaches || n.op != opPath || k != "." && k != "[" {
+		return n
+	}
+	return &node{op: opPath, path: p.pathRest(n.path)}
 }
 
 // wrap counts a pair of parentheses around a node; a second pair says nothing.

@@ -86,10 +86,12 @@ func (r *request) checkTargets(t *table) *apiError {
 			return keyUpdate(u.name)
 		}
 	}
+	var known item
 	for _, u := range r.updates.list {
-		if err := t.checkIndexKeys(item{{u.name, u.value}}); err != nil {
-			return err
-		}
+		known = append(known, attribute{u.name, u.value})
+	}
+	if err := t.checkIndexKeys(known.sorted()); err != nil {
+		return err
 	}
 	e := r.plan.update
 	if e == nil {
@@ -101,9 +103,10 @@ func (r *request) checkTargets(t *table) *apiError {
 		}
 	}
 	for _, a := range e.actions {
-		if err := r.checkIndexTarget(t, a); err != nil {
-			return err
-		}
+		known = append(known, r.knownTarget(a)...)
+	}
+	if err := t.checkIndexKeys(known.sorted()); err != nil {
+		return err
 	}
 	return keyAccess(t, e)
 }
@@ -113,7 +116,9 @@ func keyUpdate(name string) *apiError {
 		". This attribute is part of the key")
 }
 
-func (r *request) checkIndexTarget(t *table, a action) *apiError {
+// knownTarget is what an action gives an attribute, as far as its type is known
+// without the item.
+func (r *request) knownTarget(a action) item {
 	e := r.plan.update
 	if len(a.target) > 1 || a.value == nil || a.verb == "DELETE" {
 		return nil
@@ -130,7 +135,7 @@ func (r *request) checkIndexTarget(t *table, a action) *apiError {
 	if v.kind == kindNone {
 		return nil
 	}
-	return t.checkIndexKeys(item{{a.target[0].resolve(e.names), v}})
+	return item{{a.target[0].resolve(e.names), v}}
 }
 
 // check checks the legacy AttributeUpdates.
