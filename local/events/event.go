@@ -1,0 +1,54 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// An Event is what a service tells the bus. ID, Account, Region and Time are
+// filled in by the bus where they are empty.
+type Event struct {
+	ID         string
+	Source     string // such as aws.ecs
+	DetailType string
+	Account    string
+	Region     string
+	Time       time.Time
+	Resources  []string
+	Detail     any // marshals to a JSON object
+}
+
+// An Emitter takes events of services. Emitting never fails and never waits for
+// a target.
+type Emitter interface {
+	Emit(ctx context.Context, e Event)
+}
+
+// envelope is an event as rules see it and targets get it.
+type envelope struct {
+	Version    string          `json:"version"`
+	ID         string          `json:"id"`
+	DetailType string          `json:"detail-type"`
+	Source     string          `json:"source"`
+	Account    string          `json:"account"`
+	Time       string          `json:"time"`
+	Region     string          `json:"region"`
+	Resources  []string        `json:"resources"`
+	Detail     json.RawMessage `json:"detail"`
+}
+
+// MarshalJSON writes the event as EventBridge documents it.
+func (e Event) MarshalJSON() ([]byte, error) {
+	detail, err := json.Marshal(e.Detail)
+	if err != nil {
+		return nil, err
+	}
+	resources := e.Resources
+	if resources == nil {
+		resources = []string{}
+	}
+	return json.Marshal(envelope{Version: "0", ID: e.ID, DetailType: e.DetailType, Source: e.Source,
+		Account: e.Account, Time: e.Time.UTC().Format("2006-01-02T15:04:05Z"), Region: e.Region,
+		Resources: resources, Detail: detail})
+}
