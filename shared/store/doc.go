@@ -21,6 +21,7 @@
 //	audit records of a service's day   index: AUDIT#cluster/service#day  time#eventID  query backwards, paged
 //	where a task came from             TASK#id                TASK                 get
 //	mark of an event that was handled  SEEN#source#key        SEEN                 conditional put, TTL
+//	answer to a keyed request          ANSWER#caller#key      ANSWER               get, conditional put, TTL
 //	task token that waits for a thing  WAIT#thing             WAIT                 get, conditional delete
 //
 // "index" is GSI1, which is sparse: only items that are looked for carry its

@@ -103,6 +103,9 @@ func page[T any](ctx context.Context, s *Store, q query, p Page) ([]T, string, e
 		in.ConsistentRead = ptr(true)
 	}
 	got, err := s.client.Query(ctx, in)
+	if err != nil && start != nil && fault.IsInvalid(fault.FromAWS(err, "")) {
+		return nil, "", notNext()
+	}
 	if err != nil {
 		return nil, "", fault.FromAWS(err, "reading "+q.partition)
 	}
@@ -128,13 +131,19 @@ func decodeNext(next string) (map[string]types.AttributeValue, error) {
 		err = json.Unmarshal(text, &parts)
 	}
 	if err != nil || len(parts) == 0 || len(parts) > 4 {
-		return nil, fault.NewInvalid([]fault.Field{{Pointer: "next", Detail: "is not the `next` of a page"}}, "reading the page")
+		return nil, notNext()
 	}
 	start := map[string]types.AttributeValue{}
 	for name, value := range parts {
 		start[name] = &types.AttributeValueMemberS{Value: value}
 	}
 	return start, nil
+}
+
+// notNext is also what DynamoDB means by a start outside of the query's partition.
+func notNext() error {
+	return fault.NewInvalid([]fault.Field{{Pointer: "next", Detail: "is not the `next` of a page of this list"}},
+		"reading a page")
 }
 
 func encodeNext(last map[string]types.AttributeValue) (string, error) {

@@ -22,8 +22,8 @@ import (
 
 const table = "portolan"
 
-// New returns a store over an empty table, which is gone when the test ends.
-func New(t testing.TB) *store.Store {
+// Open returns a store over an empty table, which is gone when the test ends.
+func Open(t testing.TB) *store.Store {
 	t.Helper()
 	client := Client(t)
 	return store.New(client, table)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestTheStoreRefusesWhatWasSeen(t *testing.T) {
-	s := New(t)
+	s := Open(t)
 	seen := store.Seen("test", "event", time.Now().Add(time.Hour))
 	if err := s.Commit(t.Context(), seen); err != nil {
 		t.Fatal(err)

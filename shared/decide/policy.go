@@ -1,0 +1,97 @@
+package decide
+
+import (
+	"fmt"
+	"reflect"
+
+	"portolan/shared/contract"
+	"portolan/shared/fault"
+	"portolan/shared/model"
+)
+
+// CheckPolicy returns what is wrong with a scaling policy beyond what its schema
+// says.
+func CheckPolicy(spec contract.PolicySpec) []fault.Field {
+	var b blame
+	b.exactlyOne("service", spec.Service, "nodePool", spec.NodePool)
+	if spec.Adjustment == 0 {
+		b.add("/adjustment", "must not be 0: a number of tasks or nodes to add, or with a minus to take away")
+	}
+	if spec.SizeMin > spec.SizeMax {
+		b.add("/sizeMin", "must be at most sizeMax, which is %d, not %d", spec.SizeMax, spec.SizeMin)
+	}
+	return b
+}
+
+// exactlyOne blames when both of two fields are given, or neither.
+func (b *blame) exactlyOne(one, oneValue, other, otherValue string) {
+	switch {
+	case oneValue == "" && otherValue == "":
+		b.add("", "must have exactly one of %s and %s, and has neither", one, other)
+	case oneValue != "" && otherValue != "":
+		b.add("/"+other, "must be left out beside %s: exactly one of the two is given", one)
+	}
+}
+
+// CheckPolicyTarget returns what is wrong with what a policy scales. service is
+// nil when there is none of that name, and release is its newest.
+func CheckPolicyTarget(spec contract.PolicySpec, cluster *model.Cluster,
+	service *model.Service, release *model.Release) []fault.Field {
+	var b blame
+	switch {
+	case spec.NodePool != "":
+		if cluster.Pool(spec.NodePool) == nil {
+			b.add("/nodePool", "%q is no node pool of cluster %s%s", spec.NodePool, cluster.Name(), poolsOf(cluster))
+		}
+	case !lives(service):
+		b.noService(spec.Service, cluster)
+	case release != nil && release.Spec.Mode == contract.Global:
+		b.add("/service", "%q runs one task on each node, so there is no number of tasks to change", spec.Service)
+	}
+	return b
+}
+
+func poolsOf(c *model.Cluster) string {
+	if len(c.NodePools) == 0 {
+		return ", which has none"
+	}
+	text := "; there is: "
+	for i, pool := range c.NodePools {
+		if i > 0 {
+			text += ", "
+		}
+		text += pool.Name
+	}
+	return text
+}
+
+// lives says whether a service exists and will go on to.
+func lives(service *model.Service) bool {
+	return service != nil && service.Status != contract.ServiceRetiring &&
+		service.Status != contract.ServiceRetired
+}
+
+func (b *blame) noService(name string, cluster *model.Cluster) {
+	b.add("/service", "%q is no service of cluster %s; put the service first", name, cluster.Name())
+}
+
+// PutPolicy decides what a description changes of a policy, which is nil for a new
+// one. It says whether anything.
+func PutPolicy(cluster *model.Cluster, name string, current *model.Policy,
+	spec contract.PolicySpec) (model.Policy, bool) {
+	if current == nil {
+		return model.Policy{Cluster: cluster.Name(), Name: name, Team: cluster.Spec.Team, Spec: spec}, true
+	}
+	next := *current
+	next.Spec = spec
+	return next, !reflect.DeepEqual(current.Spec, spec)
+}
+
+// DescribePolicy says in a few words what a policy does.
+func DescribePolicy(spec contract.PolicySpec) string {
+	target := "service " + spec.Service
+	if spec.NodePool != "" {
+		target = "node pool " + spec.NodePool
+	}
+	return fmt.Sprintf("%s by %+d between %d and %d", target, spec.Adjustment, spec.SizeMin, spec.SizeMax)
+}
