@@ -76,8 +76,9 @@ type Nodes interface {
 	DrainStatus(ctx context.Context, node NodeRef) (DrainStatus, error)
 
 	// Leave makes the orchestrator forget a drained node. Conflict while it has
-	// tasks, or when the quorum would be lost; a node that is not there has left.
-	// It does not end the instance.
+	// tasks, if only such as are ending and DrainStatus no longer counts, or when
+	// the quorum would be lost; a node that is not there has left. It does not end
+	// the instance.
 	Leave(ctx context.Context, node NodeRef) error
 }
 

@@ -109,8 +109,9 @@ type Task struct {
 	Reason string
 }
 
-// TaskQuery asks for one page of a service's tasks. Stopped asks for those that
-// ended, which an orchestrator forgets after a while, instead of those that live.
+// TaskQuery asks for one page of a service's tasks: those that are pending or
+// run, or with Stopped those that stopped or were told to, which an orchestrator
+// forgets after a while.
 type TaskQuery struct {
 	Service ServiceRef
 	Stopped bool

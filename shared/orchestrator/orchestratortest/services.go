@@ -115,7 +115,8 @@ func testCrash(f *fixture) {
 		f.Errorf("%d tasks of the release before run on", running)
 	}
 	for _, task := range f.tasks(true, 0) {
-		if task.State != orchestrator.TaskStopped || task.StoppedAt.IsZero() || task.Reason == "" {
+		ended := task.State == orchestrator.TaskStopped && !task.StoppedAt.IsZero()
+		if !ended && task.State != orchestrator.TaskStopping || task.Reason == "" {
 			f.Errorf("got stopped task %+v", task)
 		}
 	}

@@ -173,7 +173,7 @@ func (o *Orchestrator) Tasks(
 		}
 		var tasks []orchestrator.Task
 		for _, t := range s.tasks {
-			if query.Stopped == (t.state == orchestrator.TaskStopped) {
+			if query.Stopped != t.lives() {
 				tasks = append(tasks, t.seen(s.name))
 			}
 		}
