@@ -1,5 +1,5 @@
-// Package environment reads what a Lambda function is told when it starts: its
-// variables, its AWS configuration, and where it logs.
+// Package environment is what a Lambda function is given when it starts: its
+// variables, its AWS configuration, where it logs, the time and ids.
 //
 // It must never know what a variable is for.
 package environment
@@ -13,9 +13,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/oklog/ulid/v2"
 )
 
-// Environment is a function's configuration.
+// Environment is what a function's New builds its handler from.
 type Environment struct {
 	// AWS is the configuration of the function's own role. AWS_ENDPOINT_URL points
 	// it at another AWS.
@@ -24,37 +25,41 @@ type Environment struct {
 	// Log writes JSON lines, which CloudWatch Logs can query.
 	Log *slog.Logger
 
-	variables map[string]string
+	// Now is the time, and NewID a new ULID: ids sort by the time.
+	Now   func() time.Time
+	NewID func() string
+
+	// Variables are the function's environment variables.
+	Variables func(name string) string
 }
 
 // loadTimeout bounds reading the configuration, which calls nobody in Lambda.
 const loadTimeout = 5 * time.Second
 
-// Load reads the variables of those names. It ends the process when one is
-// missing, since the function cannot work and the log should say why.
-func Load(names ...string) *Environment {
-	env := &Environment{
-		Log:       slog.New(slog.NewJSONHandler(os.Stdout, nil)),
-		variables: map[string]string{},
-	}
-	for _, name := range names {
-		value := os.Getenv(name)
-		if value == "" {
-			fatal("the environment variable %s is not set", name)
-		}
-		env.variables[name] = value
-	}
+// Lambda returns the environment of a function that runs in Lambda. It ends the
+// process when the configuration cannot be read.
+func Lambda() *Environment {
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	var err error
-	if env.AWS, err = config.LoadDefaultConfig(ctx); err != nil {
+	loaded, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
 		fatal("reading the AWS configuration: %v", err)
 	}
-	return env
+	return &Environment{
+		AWS: loaded, Log: slog.New(slog.NewJSONHandler(os.Stdout, nil)), Now: time.Now,
+		NewID: func() string { return ulid.Make().String() }, Variables: os.Getenv,
+	}
 }
 
-// Get returns a variable that Load was told of.
-func (e *Environment) Get(name string) string { return e.variables[name] }
+// Get returns a variable that the function cannot work without. It ends the
+// process when the variable is not set: the log then says why.
+func (e *Environment) Get(name string) string {
+	value := e.Variables(name)
+	if value == "" {
+		fatal("the environment variable %s is not set", name)
+	}
+	return value
+}
 
 func fatal(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)

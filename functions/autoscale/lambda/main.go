@@ -2,25 +2,13 @@
 package main
 
 import (
-	"time"
-
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/oklog/ulid/v2"
 
 	"portolan/functions/autoscale"
 	"portolan/shared/environment"
 	"portolan/shared/fault"
-	"portolan/shared/store"
 )
 
 func main() {
-	env := environment.Load("TABLE_NAME")
-	handler := &autoscale.Handler{
-		Store:  store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
-		Alarms: cloudwatch.NewFromConfig(env.AWS), Now: time.Now,
-		NewID: func() string { return ulid.Make().String() }, Log: env.Log,
-	}
-	lambda.Start(fault.Boundary(handler.Handle))
+	lambda.Start(fault.Boundary(autoscale.New(environment.Lambda()).Handle))
 }

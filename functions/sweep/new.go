@@ -1,0 +1,17 @@
+package sweep
+
+import (
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+
+	"portolan/shared/environment"
+	"portolan/shared/store"
+)
+
+// New builds the handler from what its Lambda function is given.
+func New(env *environment.Environment) *Handler {
+	return &Handler{
+		Store:     store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
+		Resources: resourcegroupstaggingapi.NewFromConfig(env.AWS), Log: env.Log,
+	}
+}
