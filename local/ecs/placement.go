@@ -93,22 +93,26 @@ func refusalCode(refusal string) string {
 }
 
 // member evaluates the part of the cluster query language that is in use:
-// attribute:name == value, != value, in [a, b], and joined by and.
+// attribute:name or ec2InstanceId, == value, != value, in [a, b] or not_in [a, b],
+// and joined by and.
 func (i *instance) member(expression string) bool {
 	for _, term := range strings.Split(expression, " and ") {
 		term = strings.TrimSpace(term)
-		for _, operator := range []string{"==", "!=", " in "} {
+		for _, operator := range []string{"==", "!=", " not_in ", " in "} {
 			left, right, ok := strings.Cut(term, operator)
 			if !ok {
 				continue
 			}
-			name, isAttribute := strings.CutPrefix(strings.TrimSpace(left), "attribute:")
-			if !isAttribute {
+			subject := strings.TrimSpace(left)
+			name, isAttribute := strings.CutPrefix(subject, "attribute:")
+			has := i.attribute(name)
+			if subject == "ec2InstanceId" {
+				has = i.View.Ec2InstanceID
+			} else if !isAttribute {
 				return false
 			}
-			has := i.attribute(name)
 			values := strings.FieldsFunc(strings.Trim(strings.TrimSpace(right), "[]"), func(r rune) bool { return r == ',' || r == ' ' })
-			if slices.Contains(values, has) == (operator == "!=") {
+			if slices.Contains(values, has) == (operator == "!=" || operator == " not_in ") {
 				return false
 			}
 			break
