@@ -22,8 +22,9 @@ type TaskRunner interface {
 	// not reach it a *CallError.
 	InvokeFunction(ctx context.Context, function string, payload []byte) ([]byte, error)
 	// Call calls an action of a service as the machine's role. Names are as in
-	// the resource's ARN ("dynamodb", "getItem"), parameters and result in
-	// PascalCase. What the service refused is a *CallError.
+	// the resource's ARN: "dynamodb" and "getItem" of an optimised integration,
+	// "aws-sdk:dynamodb" and "getItem" of an SDK integration. Parameters and
+	// result are in PascalCase. What the service refused is a *CallError.
 	Call(ctx context.Context, service, action string, parameters json.RawMessage, role string) (json.RawMessage, error)
 }
 

@@ -191,7 +191,7 @@ func (s *Server) run(ctx context.Context, execution string, t *task, role string
 			"The embedded Step Functions cannot wait for %s %s: it has .%s for states:startExecution alone",
 			r.service, r.action, r.pattern)}
 	}
-	out, err := s.config.Tasks.Call(ctx, r.service, r.action, value.Append(nil, t.payload), role)
+	out, err := s.config.Tasks.Call(ctx, r.kind, r.action, value.Append(nil, t.payload), role)
 	if err != nil {
 		return nil, err
 	}
