@@ -93,12 +93,8 @@ func failed(t event.TaskState) bool {
 		(t.StopCode == "EssentialContainerExited" || t.StopCode == "TaskFailedToStart")
 }
 
-// service is the thing that stands for a service, or empty when the ECS cluster is
-// none of Portolan's.
+// service is the thing that stands for a service. ECS clusters of others lead to
+// things that nobody waits for.
 func service(cluster, name string) string {
-	ours, found := strings.CutPrefix(cluster, "portolan-")
-	if !found {
-		return ""
-	}
-	return "service/" + ours + "/" + name
+	return "service/" + strings.TrimPrefix(cluster, "portolan-") + "/" + name
 }

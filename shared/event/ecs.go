@@ -18,6 +18,7 @@ type TaskState struct {
 	// Cluster is the name of the ECS cluster, and Service that of the ECS service:
 	// empty for a task that runs for none.
 	Cluster        string
+	ClusterARN     string
 	Service        string
 	TaskDefinition string
 	LastStatus     string
@@ -81,7 +82,7 @@ func decodeTaskState(h Header, detail json.RawMessage) (any, error) {
 	}
 	out := TaskState{
 		Header: h, Task: clip(task[len(task)-1], 64), TaskARN: clip(d.TaskARN, 500),
-		Cluster: clip(cluster[0], 255), Service: clip(service, 255),
+		Cluster: clip(cluster[0], 255), ClusterARN: clip(d.ClusterARN, 500), Service: clip(service, 255),
 		TaskDefinition: clip(d.TaskDefinition, 500), LastStatus: clip(d.LastStatus, 50),
 		DesiredStatus: clip(d.DesiredStatus, 50), StopCode: clip(d.StopCode, 50),
 		StoppedReason: clip(d.StoppedReason, 500), RoleOverride: clip(d.Overrides.Role, 500),

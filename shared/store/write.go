@@ -278,11 +278,6 @@ func CreateAudit(a model.AuditRecord) Write {
 	return put(k, a, more, condition{}, nil)
 }
 
-// PutTaskRole keeps where a task came from.
-func PutTaskRole(t contract.TaskRole) Write {
-	return put(taskKey(t.Task), t, nil, condition{}, nil)
-}
-
 // Seen marks an event as handled, for as long as it may come again. Commit
 // returns ErrSeen when it was marked before.
 func Seen(source, event string, until time.Time) Write {

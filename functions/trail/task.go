@@ -1,0 +1,118 @@
+package trail
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"portolan/shared/contract"
+	"portolan/shared/decide"
+	"portolan/shared/event"
+	"portolan/shared/fault"
+	"portolan/shared/store"
+)
+
+// task keeps where a task comes from: its service, release and commit, and the
+// roles that it runs with. Only a newer version of the task changes it.
+func (h *Handler) task(ctx context.Context, e event.TaskState) (Out, error) {
+	out := Out{What: "task " + e.LastStatus, Reason: "the task is on no cluster of ours"}
+	id, ok := decide.TaskOfSession(e.Task)
+	if !ok {
+		return out, fault.New(fault.Invalid, "%q is no task's id", e.Task)
+	}
+	cluster, err := h.cluster(ctx, decide.ClusterNames(e.Cluster), e.ClusterARN)
+	if err != nil || cluster == nil {
+		return out, err
+	}
+	out.Cluster, out.Service, out.Task = cluster.Name(), e.Service, id
+	known, err := h.Store.TaskRole(ctx, id)
+	if fault.IsNotFound(err) {
+		known, err = &contract.TaskRole{}, nil
+	}
+	if err != nil {
+		return out, err
+	}
+	next := *known
+	if known.Cluster == "" {
+		next, err = h.origin(ctx, e, next)
+		if err != nil {
+			return out, err
+		}
+	}
+	next.Task, next.Cluster, next.Service = id, cluster.Name(), e.Service
+	override(&next.Role, e.RoleOverride)
+	override(&next.ExecutionRole, e.ExecutionRoleOverride)
+	override(&next.ImageDigest, digest(e.Containers))
+	if !e.StartedAt.IsZero() {
+		next.StartedAt = e.StartedAt
+	}
+	if !e.StoppedAt.IsZero() {
+		next.StoppedAt = e.StoppedAt
+	}
+	if next.Commit == "" && next.Release > 0 {
+		release, err := h.Store.Release(ctx, next.Cluster, next.Service, next.Release)
+		if fault.IgnoreNotFound(err) != nil {
+			return out, err
+		}
+		if err == nil {
+			next.Commit = release.Commit
+		}
+	}
+	if err := h.Store.Commit(ctx, store.PutTaskRole(next, e.Version)); err != nil {
+		return out, err
+	}
+	out.Kept, out.Reason = true, "the task's origin is kept"
+	return out, nil
+}
+
+// origin reads a task's release and roles from its definition, which cannot change.
+// One that was deleted meanwhile leaves unknown what the event does not tell.
+func (h *Handler) origin(ctx context.Context, e event.TaskState, t contract.TaskRole) (contract.TaskRole, error) {
+	if e.TaskDefinition == "" {
+		return t, nil
+	}
+	got, err := h.Definitions.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{
+		TaskDefinition: &e.TaskDefinition, Include: []types.TaskDefinitionField{types.TaskDefinitionFieldTags},
+	})
+	err = fault.FromAWS(err, "describing task definition "+e.TaskDefinition)
+	if fault.IsNotFound(err) {
+		return t, nil
+	}
+	if err != nil {
+		return t, err
+	}
+	if got.TaskDefinition != nil {
+		t.Role = aws.ToString(got.TaskDefinition.TaskRoleArn)
+		t.ExecutionRole = aws.ToString(got.TaskDefinition.ExecutionRoleArn)
+	}
+	for _, tag := range got.Tags {
+		switch aws.ToString(tag.Key) {
+		case "portolan:release":
+			if number, err := strconv.ParseInt(aws.ToString(tag.Value), 10, 64); err == nil && number > 0 {
+				t.Release = number
+			}
+		case "portolan:commit":
+			t.Commit = aws.ToString(tag.Value)
+		}
+	}
+	return t, nil
+}
+
+func override(text *string, with string) {
+	if with != "" {
+		*text = with
+	}
+}
+
+// digest is that of the first container that has one.
+func digest(containers []event.Container) string {
+	for _, c := range containers {
+		if c.ImageDigest != "" {
+			return c.ImageDigest
+		}
+	}
+	return ""
+}

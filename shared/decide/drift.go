@@ -1,0 +1,71 @@
+package decide
+
+import (
+	"fmt"
+	"strings"
+
+	"portolan/shared/contract"
+	"portolan/shared/model"
+	"portolan/shared/orchestrator"
+)
+
+// ServiceDrift says how a service differs from what is wanted, or nothing when it
+// does not. seen is nil when the orchestrator does not know the service.
+func ServiceDrift(s *model.Service, seen *orchestrator.Observation) string {
+	if s.Status == contract.ServiceRetired || s.Status == contract.ServiceRetiring {
+		return ""
+	}
+	if seen == nil {
+		return "the service is gone"
+	}
+	var parts []string
+	if !s.Global && seen.Desired != s.Replicas {
+		parts = append(parts, fmt.Sprintf("%d tasks are asked for, and %d are wanted", seen.Desired, s.Replicas))
+	}
+	switch {
+	case seen.Foreign != "":
+		parts = append(parts, fmt.Sprintf("%s runs in place of release %d", seen.Foreign, s.Release))
+	case seen.Rollout.Release != s.Release:
+		parts = append(parts, fmt.Sprintf("release %d is applied, and %d is wanted", seen.Rollout.Release, s.Release))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// PoolDrift says how the size of a node pool differs from what is wanted, or
+// nothing when it does not.
+func PoolDrift(pool model.NodePool, size int) string {
+	if size == pool.Size {
+		return ""
+	}
+	return fmt.Sprintf("node pool %s has a desired capacity of %d, and %d is wanted", pool.Name, size, pool.Size)
+}
+
+// DriftAnswer is what is done about a drift. Keep says whether the text replaces
+// the one that is kept, and Repair whether an operation is asked for.
+type DriftAnswer struct {
+	Drift  string
+	Keep   bool
+	Repair bool
+	Reason string
+}
+
+// AnswerDrift decides what is done about a drift. kept is the text of the last
+// look, and busy says whether an operation is at work on the target or waits to
+// be: it converges to what is wanted, and what it has not done yet is no drift.
+func AnswerDrift(c *model.Cluster, drift, kept string, busy bool) DriftAnswer {
+	out := DriftAnswer{Drift: drift, Keep: drift != kept}
+	switch {
+	case drift == "":
+		out.Reason = "what runs is what is wanted"
+	case busy:
+		out = DriftAnswer{Drift: kept, Reason: "an operation is at work: " + drift}
+	case c.Status != contract.ClusterReady:
+		out.Reason = fmt.Sprintf("drift is only reported, as the cluster is %s: %s", c.Status, drift)
+	case c.Spec.Drift == contract.Report:
+		out.Reason = "drift is reported, as the cluster's setting says: " + drift
+	default:
+		out.Repair = true
+		out.Reason = "drift is repaired, as the cluster's setting says: " + drift
+	}
+	return out
+}
