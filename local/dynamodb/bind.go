@@ -72,8 +72,13 @@ func isPlaceholder(text string, sign byte) bool {
 	return len(text) > 1 && text[0] == sign && wordLength(text[1:]) == len(text)-1
 }
 
-// expressionMax is the longest expression, in bytes.
-const expressionMax = 4096
+// The limits of one expression: its bytes, its operators and functions, and the
+// operands of IN.
+const (
+	expressionMax = 4096
+	operatorsMax  = 300
+	operandsMax   = 100
+)
 
 // bind parses and checks an expression that the request calls kind.
 func (b *binder) bind(kind, source string, parse func(string) *expression) (*bound, *apiError) {
@@ -83,7 +88,7 @@ func (b *binder) bind(kind, source string, parse func(string) *expression) (*bou
 	if source == "" {
 		return refuse("The expression can not be empty;")
 	}
-	if len(source) > expressionMax && !strings.HasPrefix(kind, "Filter") {
+	if len(source) > expressionMax {
 		return refuse("Expression size has exceeded the maximum allowed size; expression size: " +
 			itoa(len(source)))
 	}

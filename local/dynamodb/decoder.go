@@ -16,12 +16,17 @@ type decoder struct {
 	data  string
 	at    int
 	depth int
-	err   *apiError
+	// nesting is how many attribute values are around the one that is being read.
+	nesting int
+	err     *apiError
 }
 
-// depthMax bounds the recursion of a hostile body. AWS allows 32 levels of
-// nesting in a value, each of which is two objects deep.
-const depthMax = 256
+// nestingMax is how deep a document may be; depthMax bounds the recursion of a
+// hostile body, whatever it is made of.
+const (
+	nestingMax = 32
+	depthMax   = 256
+)
 
 const castProblem = "class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl cannot " +
 	"be cast to class java.lang.Class (sun.reflect.generics.reflectiveObjects." +

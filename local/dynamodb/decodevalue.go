@@ -43,6 +43,8 @@ func (d *decoder) attributes(as shape, into *attributes) {
 func (d *decoder) value(as shape) (value, bool) {
 	var v value
 	problem, types := "", 0
+	d.nesting++
+	defer func() { d.nesting-- }()
 	present := d.object(as, "class "+modelClass+"AttributeValue", func(name string) {
 		next, known := d.member(name)
 		if !known {
@@ -57,6 +59,8 @@ func (d *decoder) value(as shape) (value, bool) {
 	switch {
 	case !present:
 		return value{}, false
+	case d.nesting > nestingMax+1:
+		return invalid("Nesting Levels have exceeded supported limits"), true
 	case problem != "":
 		return invalid(problem), true
 	case types == 0:

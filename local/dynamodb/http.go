@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"bytes"
 	"encoding/base32"
 	"encoding/binary"
 	"hash/crc32"
@@ -75,19 +76,25 @@ func lookupOperation(target string) operation {
 	return nil
 }
 
+// bodies are the buffers that requests are read into before their exact size is
+// known.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
 func readBody(r *http.Request) (string, error) {
-	var b strings.Builder
-	if r.ContentLength > 0 && r.ContentLength <= bodyMax {
-		b.Grow(int(r.ContentLength))
-	}
 	if r.Body == nil {
 		return "", nil
 	}
-	n, err := io.Copy(&b, io.LimitReader(r.Body, bodyMax+1))
+	buffer := bodies.Get().(*bytes.Buffer)
+	buffer.Reset()
+	n, err := buffer.ReadFrom(io.LimitReader(r.Body, bodyMax+1))
 	if err == nil && n > bodyMax {
 		err = http.ErrContentLength
 	}
-	return b.String(), err
+	body := buffer.String()
+	if buffer.Cap() <= 1<<20 {
+		bodies.Put(buffer)
+	}
+	return body, err
 }
 
 func (s *Server) reply(w http.ResponseWriter, status int, contentType string, body []byte) {

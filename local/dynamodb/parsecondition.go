@@ -23,7 +23,7 @@ func parseCondition(source string) *expression {
 func (p *parser) or() *node {
 	left := p.and()
 	for p.accept("or") {
-		left = &node{op: "OR", args: []*node{left, p.and()}}
+		left = p.operator("OR", left, p.and())
 	}
 	return left
 }
@@ -31,14 +31,14 @@ func (p *parser) or() *node {
 func (p *parser) and() *node {
 	left := p.not()
 	for p.accept("and") {
-		left = &node{op: "AND", args: []*node{left, p.not()}}
+		left = p.operator("AND", left, p.not())
 	}
 	return left
 }
 
 func (p *parser) not() *node {
 	if p.accept("not") {
-		return &node{op: "NOT", args: []*node{p.nested(p.not)}}
+		return p.operator("NOT", p.nested(p.not))
 	}
 	return p.comparison()
 }
@@ -69,15 +69,15 @@ func (p *parser) comparisonRest(left *node) *node {
 	switch t.kind {
 	case "=", "<>", "<", "<=", ">", ">=":
 		p.at++
-		return &node{op: t.kind, args: []*node{left, p.nested(p.wrappedOperand)}}
+		return p.operator(t.kind, left, p.nested(p.wrappedOperand))
 	case "between":
 		p.at++
 		low := p.nested(p.wrappedOperand)
 		p.expect("and")
-		return &node{op: "BETWEEN", args: []*node{left, low, p.nested(p.wrappedOperand)}}
+		return p.operator("BETWEEN", left, low, p.nested(p.wrappedOperand))
 	case "in":
 		p.at++
-		n := &node{op: "IN", args: []*node{left}}
+		n := p.operator("IN", left)
 		p.expect("(")
 		for !p.failed() {
 			n.args = append(n.args, p.nested(p.wrappedOperand))
@@ -86,6 +86,10 @@ func (p *parser) comparisonRest(left *node) *node {
 			}
 		}
 		p.expect(")")
+		if count := len(n.args) - 1; count > operandsMax {
+			note(&p.tooMany, "The IN operator is provided with too many operands; "+
+				"number of operands: "+itoa(count))
+		}
 		return n
 	}
 	return left

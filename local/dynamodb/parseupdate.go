@@ -70,7 +70,7 @@ func (p *parser) setValue() *node {
 	if !p.accept("+") && !p.accept("-") {
 		return left
 	}
-	return &node{op: op, args: []*node{left, p.setOperand()}}
+	return p.operator(op, left, p.setOperand())
 }
 
 // sumInParentheses reads (a + b), and returns nil where the parentheses turn

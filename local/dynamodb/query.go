@@ -72,8 +72,14 @@ func (r *request) checkSelect() *apiError {
 	switch {
 	case !r.selected.set:
 		return nil
+	case r.selected.value == "SPECIFIC_ATTRIBUTES" && !specific:
+		return validation("Must specify the AttributesToGet or ProjectionExpression when " +
+			"choosing to get SPECIFIC_ATTRIBUTES")
 	case r.selected.value == "SPECIFIC_ATTRIBUTES":
 		return nil
+	case r.selected.value == "ALL_PROJECTED_ATTRIBUTES" && !r.indexName.set:
+		return invalidParameters("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using " +
+			"an IndexName")
 	case specific && r.projection.set:
 		return validation("Cannot specify the ProjectionExpression when choosing to get " +
 			r.selected.value)

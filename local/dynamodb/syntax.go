@@ -69,7 +69,8 @@ type parser struct {
 	// verbs are the words that cannot be names, because they begin a section.
 	verbs map[string]bool
 
-	redundant, badFunction, misused, reservedWord, section string
+	redundant, badFunction, misused, reservedWord, section, tooMany string
+	operators                                                       int
 }
 
 func (p *parser) next() token { return p.tokens[p.at] }
@@ -117,8 +118,12 @@ func (p *parser) nested(read func() *node) *node {
 // finish settles which problem is answered.
 func (p *parser) finish() *expression {
 	p.expect(tokenEnd)
+	if p.operators > operatorsMax {
+		note(&p.tooMany, "The expression contains too many operators; operator count: "+
+			itoa(p.operators))
+	}
 	for _, problem := range []string{p.syntax, p.redundant, p.badFunction, p.misused,
-		p.reservedWord, p.section} {
+		p.reservedWord, p.section, p.tooMany} {
 		if problem != "" {
 			p.problem = problem
 			break
@@ -139,6 +144,12 @@ func intern(list *[]string, text string) int {
 	}
 	*list = append(*list, text)
 	return len(*list) - 1
+}
+
+// operator makes a node of an operator or a function, and counts it.
+func (p *parser) operator(op string, args ...*node) *node {
+	p.operators++
+	return &node{op: op, args: args}
 }
 
 // name reads a step of a path that is a name.
@@ -208,7 +219,8 @@ func (p *parser) operand() *node {
 // call reads a function with its arguments, which may each stand in
 // parentheses.
 func (p *parser) call() *node {
-	n := &node{op: p.next().text, call: true}
+	n := p.operator(p.next().text)
+	n.call = true
 	p.at += 2
 	for !p.failed() {
 		n.args = append(n.args, p.nested(p.wrappedOperand))
