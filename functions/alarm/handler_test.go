@@ -47,7 +47,7 @@ type table struct {
 }
 
 func newTable(t *testing.T) *table {
-	s := storetest.New(t)
+	s := storetest.Open(t)
 	ids := 0
 	return &table{t, &Handler{
 		Store: s, Now: func() time.Time { return now },
