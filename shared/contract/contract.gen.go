@@ -894,13 +894,13 @@ type Service struct {
 	Release int64 `json:"release"`
 
 	// ReleaseObserved The release in effect; 0 before the first.
-	ReleaseObserved int64 `json:"releaseObserved,omitempty,omitzero"`
+	ReleaseObserved int64 `json:"releaseObserved"`
 
 	// Replicas Number of tasks wanted.
 	Replicas int `json:"replicas"`
 
 	// ReplicasObserved Tasks that ran when the service was last looked at.
-	ReplicasObserved int `json:"replicasObserved,omitempty,omitzero"`
+	ReplicasObserved int `json:"replicasObserved"`
 
 	// Spec The description of the release wanted, with the replicas wanted; left out in lists.
 	Spec         ServiceSpec   `json:"spec,omitempty,omitzero"`
