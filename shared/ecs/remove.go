@@ -92,16 +92,19 @@ func (d *Driver) removeService(
 		}
 	}
 	daemon := service.SchedulingStrategy == types.SchedulingStrategyDaemon
-	if !daemon && service.DesiredCount > 0 {
+	// A daemon cannot be scaled to 0, and a service whose rollout failed may keep
+	// the tasks of the release before: these are deleted by force, which stops
+	// their tasks.
+	failed := primaryOf(service).RolloutState == types.DeploymentRolloutStateFailed
+	force := daemon || failed
+	if !force && service.DesiredCount > 0 {
 		return d.setDesired(ctx, ref, service, 0)
 	}
-	if !daemon && service.RunningCount+service.PendingCount > 0 {
+	if !force && service.RunningCount+service.PendingCount > 0 {
 		return nil
 	}
-	// A daemon cannot be scaled to 0, so it is deleted by force, which stops its
-	// tasks.
 	_, err := d.ecs.DeleteService(ctx, &ecs.DeleteServiceInput{
-		Cluster: service.ClusterArn, Service: aws.String(ref.Name), Force: aws.Bool(daemon),
+		Cluster: service.ClusterArn, Service: aws.String(ref.Name), Force: aws.Bool(force),
 	})
 	return fault.IgnoreNotFound(fault.FromAWS(err, "deleting service "+ref.Name))
 }

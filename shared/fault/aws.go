@@ -36,17 +36,16 @@ func kindOfAWS(err error) Kind {
 			return kind
 		}
 	}
+	var sending *smithyhttp.RequestSendError
+	var network net.Error
+	if errors.As(err, &sending) || errors.As(err, &network) {
+		return Unavailable
+	}
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) {
 		if status := response.HTTPStatusCode(); status >= 500 || status == 429 {
 			return Unavailable
 		}
-		return Internal
-	}
-	var sending *smithyhttp.RequestSendError
-	var network net.Error
-	if errors.As(err, &sending) || errors.As(err, &network) {
-		return Unavailable
 	}
 	if api != nil && api.ErrorFault() == smithy.FaultServer {
 		return Unavailable

@@ -81,6 +81,7 @@ func TestFromAWS(t *testing.T) {
 		{"unknown code of a 400", status(400, api("Whatever", "")), Internal},
 		{"server's fault", &smithy.GenericAPIError{Code: "X", Fault: smithy.FaultServer}, Unavailable},
 		{"no answer", &smithyhttp.RequestSendError{Err: errors.New("refused")}, Unavailable},
+		{"no answer, in a response", status(0, &smithyhttp.RequestSendError{}), Unavailable},
 		{"time-out", fmt.Errorf("calling: %w", context.DeadlineExceeded), Unavailable},
 		{"has a kind", New(Halted, "lease lost"), Halted},
 	}

@@ -293,6 +293,15 @@ func testRemoveInRollout(f *fixture) {
 	checkRemoved(f)
 }
 
+func testRemoveAfterFailure(f *fixture) {
+	f.apply(f.release(1, "web", 2))
+	f.awaitHealthy(1, 2)
+	f.apply(f.release(2, "crash", 2))
+	f.awaitFailed(2, "exited with code 1")
+	f.remove()
+	checkRemoved(f)
+}
+
 func testApplyDuringRemove(f *fixture) {
 	f.apply(f.release(1, "web", 2))
 	f.awaitHealthy(1, 2)

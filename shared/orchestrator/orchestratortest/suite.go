@@ -66,6 +66,7 @@ var tests = []struct {
 	{"change by hand is seen and put right", testChangeByHand},
 	{"remove leaves nothing", testRemove},
 	{"remove in the middle of a rollout", testRemoveInRollout},
+	{"remove after a failed rollout", testRemoveAfterFailure},
 	{"apply during remove is a conflict", testApplyDuringRemove},
 	{"what does not exist is not found", testNotFound},
 	{"tasks are paged", testTaskPages},
