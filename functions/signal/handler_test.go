@@ -88,6 +88,8 @@ func TestEventsWakeWhoWaits(t *testing.T) {
 			document(t, "ecs/deployment.completed.json", ours, "/portolan-shop/servicetest")},
 		{"deployment failed", "service/shop/servicetest", `{"event":"ECS Deployment State Change","status":"SERVICE_DEPLOYMENT_FAILED"}`,
 			document(t, "ecs/deployment.failed.json", ours, "/portolan-shop/servicetest")},
+		{"cluster by its own name", "service/default/servicetest", `{"event":"ECS Deployment State Change","status":"SERVICE_DEPLOYMENT_COMPLETED"}`,
+			document(t, "ecs/deployment.completed.json")},
 		{"steady", "service/shop/servicetest", `{"event":"ECS Service Action","status":"SERVICE_STEADY_STATE"}`,
 			document(t, "ecs/service-action.steady-state.json", ours, "/portolan-shop/servicetest")},
 		{"no place for a task", "service/shop/servicetest", `{"event":"ECS Service Action","status":"SERVICE_TASK_PLACEMENT_FAILURE"}`,
@@ -130,10 +132,10 @@ func TestEventsThatWakeNobody(t *testing.T) {
 		"notice that is informative": document(t, "ecs/service-action.steady-state.json", append(ours, "SERVICE_STEADY_STATE", "CAPACITY_PROVIDER_STEADY_STATE")...),
 	}
 	for name, raw := range tests {
-		w := waits{"stack/teststack": "a", "service/shop/servicetest": "b", "service/default/servicetest": "c"}
+		w := waits{"stack/teststack": "a", "service/shop/servicetest": "b"}
 		h, done := newHandler(w)
 		out, err := h.Handle(t.Context(), raw)
-		if err != nil || out.Woken || len(done.outputs) != 0 || len(w) != 3 {
+		if err != nil || out.Woken || len(done.outputs) != 0 || len(w) != 2 {
 			t.Errorf("%s: got %+v, %v, sent %v", name, out, err, done.outputs)
 		}
 	}
