@@ -163,8 +163,12 @@ func (s *Server) locked(fn func() error) error {
 // later notes an effect: it starts once the state was saved. It must not wait.
 func (s *Server) later(effect func()) { s.effects = append(s.effects, effect) }
 
-// spawn notes an effect that takes time, in a goroutine of its own.
+// spawn notes an effect that takes time, in a goroutine of its own. A server that
+// was closed starts none.
 func (s *Server) spawn(work func()) {
+	if s.closed {
+		return
+	}
 	s.later(func() { s.tasks.Go(work) })
 }
 
