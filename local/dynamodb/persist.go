@@ -65,6 +65,9 @@ func (s *Server) load() error {
 			return err
 		}
 	}
+	if err := s.loadCheckpoints(); err != nil {
+		return err
+	}
 	return s.loadTokens()
 }
 

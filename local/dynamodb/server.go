@@ -39,8 +39,10 @@ type Server struct {
 	tables  map[string]*table
 	streams map[string]*stream
 	tokens  tokenBook
-	expiry  *time.Timer
-	closed  bool
+	// checkpoints are the positions of streams' consumers.
+	checkpoints map[string]uint64
+	expiry      *time.Timer
+	closed      bool
 	// sequence is the last sequence number that a stream record was given.
 	sequence uint64
 	requests atomic.Uint64
@@ -55,6 +57,8 @@ func New(config Config) (*Server, error) {
 		config:  config,
 		tables:  make(map[string]*table),
 		streams: make(map[string]*stream),
+
+		checkpoints: make(map[string]uint64),
 	}
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("reading the tables: %w", err)

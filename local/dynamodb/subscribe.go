@@ -31,16 +31,8 @@ func (s *Server) OpenStream(streamARN, consumer string, latest bool) (*Reader, e
 		return nil, fmt.Errorf("dynamodb: there is no stream %s", streamARN)
 	}
 	r := &Reader{s: s, st: st, name: streamARN + "/" + consumer}
-	found := false
-	err := s.config.Disk.Load(checkpointBucket, func(key, value []byte) error {
-		if string(key) == r.name {
-			r.at, found = parseSequence(string(value))
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the position of %s: %w", r.name, err)
-	}
+	at, found := s.checkpoints[r.name]
+	r.at = at
 	if !found && latest {
 		// The position is durable from the start, so that a restart before the
 		// first Commit loses nothing.
@@ -93,18 +85,35 @@ func (r *Reader) Seek(sequence string) error {
 
 // Commit stores that all records up to the sequence number are done with.
 func (r *Reader) Commit(sequence string) error {
-	r.s.mu.RLock()
-	defer r.s.mu.RUnlock()
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
 	return r.commit(sequence)
 }
 
 func (r *Reader) commit(sequence string) error {
+	at, ok := parseSequence(sequence)
+	if !ok {
+		return fmt.Errorf("dynamodb: %q is no sequence number", sequence)
+	}
 	if err := r.s.config.Disk.Update(func(tx *disk.Tx) error {
 		return tx.Put(checkpointBucket, []byte(r.name), []byte(sequence))
 	}); err != nil {
 		return fmt.Errorf("storing the position of %s: %w", r.name, err)
 	}
+	r.s.checkpoints[r.name] = at
 	return nil
+}
+
+// loadCheckpoints reads the positions of all consumers.
+func (s *Server) loadCheckpoints() error {
+	return s.config.Disk.Load(checkpointBucket, func(name, sequence []byte) error {
+		at, ok := parseSequence(string(sequence))
+		if !ok {
+			return fmt.Errorf("the position of %s cannot be read", name)
+		}
+		s.checkpoints[string(name)] = at
+		return nil
+	})
 }
 
 // Subscribe calls handle with batches of up to batchSize records, one after the
