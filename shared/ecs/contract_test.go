@@ -3,15 +3,19 @@ package ecs_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	client "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"portolan/local/clock"
 	localecs "portolan/local/ecs"
+	localelb "portolan/local/elbv2"
 	"portolan/local/unique"
 	"portolan/local/wire"
 	"portolan/shared/contract"
@@ -28,15 +32,15 @@ const (
 // bench is an ECS cluster of the embedded AWS. Its driver's calls go over line;
 // those of unbroken, and what the tests do by hand, do not.
 type bench struct {
-	t        *testing.T
-	server   *localecs.Server
-	balancer *balancer
-	ref      orchestrator.ClusterRef
+	t      *testing.T
+	server *localecs.Server
+	ref    orchestrator.ClusterRef
 
 	line     *line
 	driver   *ecs.Driver
 	unbroken *ecs.Driver
 	ecs      *client.Client
+	lb       *elbv2.Client
 }
 
 func start(t *testing.T, capacity contract.EcsClusterCapacity, nodes int) *bench {
@@ -52,8 +56,13 @@ func start(t *testing.T, capacity contract.EcsClusterCapacity, nodes int) *bench
 	}
 	t.Cleanup(server.Close)
 	router.Register("ecs", server)
-	balancer := &balancer{}
-	router.Register("elasticloadbalancing", balancer.service())
+	balancer, err := localelb.New(localelb.Config{
+		Clock: clock.New(1), IDs: unique.New(2), Account: account, Region: area,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	router.Register("elasticloadbalancing", balancer.Handler())
 	way := &line{client: router.Client()}
 	config := aws.Config{
 		Region: area, HTTPClient: way, BaseEndpoint: aws.String("http://aws.local"),
@@ -66,10 +75,11 @@ func start(t *testing.T, capacity contract.EcsClusterCapacity, nodes int) *bench
 	direct := config.Copy()
 	direct.HTTPClient = router.Client()
 	b := &bench{
-		t: t, line: way, balancer: balancer, server: server, ecs: client.NewFromConfig(direct), unbroken: ecs.NewFromConfig(direct),
+		t: t, line: way, lb: elbv2.NewFromConfig(direct), server: server, ecs: client.NewFromConfig(direct), unbroken: ecs.NewFromConfig(direct),
 		driver: ecs.NewFromConfig(config),
 	}
 	b.cluster(capacity, nodes)
+	b.listener()
 	return b
 }
 
@@ -90,8 +100,7 @@ func (b *bench) cluster(capacity contract.EcsClusterCapacity, nodes int) {
 	}
 	facts := &orchestrator.ECSFacts{
 		ClusterARN: *out.Cluster.ClusterArn, Capacity: capacity,
-		ListenerARN: listenerARN,
-		VPC:         "vpc-0123456789abcdef0", Subnets: []string{"subnet-0123456789abcdef0"},
+		VPC: "vpc-0123456789abcdef0", Subnets: []string{"subnet-0123456789abcdef0"},
 		SecurityGroup:        "sg-0123456789abcdef0",
 		TaskExecutionRoleARN: "arn:aws:iam::" + account + ":role/execution",
 		LogGroup:             "/portolan/ecs/shop",
@@ -102,6 +111,44 @@ func (b *bench) cluster(capacity contract.EcsClusterCapacity, nodes int) {
 	b.ref = orchestrator.ClusterRef{
 		Name: "shop", Team: "checkout", Facts: orchestrator.Facts{ECS: facts},
 	}
+}
+
+// listener is what the cluster's stack makes: a listener that answers 404.
+func (b *bench) listener() {
+	b.t.Helper()
+	balancer, err := b.lb.CreateLoadBalancer(b.t.Context(), &elbv2.CreateLoadBalancerInput{
+		Name: aws.String("shop"), Subnets: []string{"subnet-a", "subnet-b"},
+	})
+	b.must(err)
+	listener, err := b.lb.CreateListener(b.t.Context(), &elbv2.CreateListenerInput{
+		LoadBalancerArn: balancer.LoadBalancers[0].LoadBalancerArn,
+		Port:            aws.Int32(80), Protocol: elbtypes.ProtocolEnumHttp,
+		DefaultActions: []elbtypes.Action{{
+			Type: elbtypes.ActionTypeEnumFixedResponse,
+			FixedResponseConfig: &elbtypes.FixedResponseActionConfig{
+				StatusCode: aws.String("404"), ContentType: aws.String("text/plain"),
+			},
+		}},
+	})
+	b.must(err)
+	b.ref.Facts.ECS.ListenerARN = *listener.Listeners[0].ListenerArn
+}
+
+func (b *bench) groups() []elbtypes.TargetGroup {
+	b.t.Helper()
+	out, err := b.lb.DescribeTargetGroups(b.t.Context(), &elbv2.DescribeTargetGroupsInput{})
+	b.must(err)
+	return out.TargetGroups
+}
+
+// rules are those of the listener, but for its default.
+func (b *bench) rules() []elbtypes.Rule {
+	b.t.Helper()
+	out, err := b.lb.DescribeRules(b.t.Context(), &elbv2.DescribeRulesInput{
+		ListenerArn: aws.String(b.ref.Facts.ECS.ListenerARN),
+	})
+	b.must(err)
+	return slices.DeleteFunc(out.Rules, func(r elbtypes.Rule) bool { return aws.ToBool(r.IsDefault) })
 }
 
 func (b *bench) must(err error) {
@@ -150,11 +197,11 @@ func (b *bench) left(t *testing.T) []string {
 			left = append(left, arn)
 		}
 	}
-	for _, g := range b.balancer.groups {
-		left = append(left, g.TargetGroupArn)
+	for _, g := range b.groups() {
+		left = append(left, *g.TargetGroupArn)
 	}
-	for _, r := range b.balancer.rules {
-		left = append(left, r.RuleArn)
+	for _, r := range b.rules() {
+		left = append(left, *r.RuleArn)
 	}
 	return left
 }

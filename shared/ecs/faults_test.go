@@ -1,9 +1,12 @@
 package ecs_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -27,12 +30,23 @@ type line struct {
 	// after, AWS has done it, and only the answer is lost.
 	breaksAt int
 	after    bool
+
+	// before is called ahead of each call, with what is sent.
+	before func(body string)
 }
 
 var errBroken = errors.New("connection reset by peer")
 
 func (l *line) Do(request *http.Request) (*http.Response, error) {
-	l.calls = append(l.calls, operationOf(request))
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, err
+	}
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	l.calls = append(l.calls, operationOf(request, body))
+	if l.before != nil {
+		l.before(string(body))
+	}
 	breaks := len(l.calls) == l.breaksAt
 	if breaks && !l.after {
 		return nil, errBroken
@@ -45,12 +59,16 @@ func (l *line) Do(request *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-func operationOf(request *http.Request) string {
+func operationOf(request *http.Request, body []byte) string {
 	target := request.Header.Get("X-Amz-Target")
 	if _, operation, found := strings.Cut(target, "."); found {
 		return operation
 	}
-	return "elbv2"
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return ""
+	}
+	return form.Get("Action")
 }
 
 // story applies, updates, scales and removes a service, each verb until it

@@ -150,12 +150,49 @@ func (d *Driver) node(
 	return nodeOf(out.ContainerInstances[0]), nil
 }
 
-// DrainStatus implements orchestrator.Nodes. It makes one call.
+// DrainStatus implements orchestrator.Nodes. It makes at most three calls. ECS's
+// own count leaves out tasks that were told to stop and still serve their last
+// requests, so these are counted here.
 func (d *Driver) DrainStatus(
 	ctx context.Context, ref orchestrator.NodeRef,
 ) (orchestrator.DrainStatus, error) {
 	node, err := d.node(ctx, ref)
-	return orchestrator.DrainStatus{State: node.State, TasksLeft: node.Tasks}, err
+	if err != nil {
+		return orchestrator.DrainStatus{}, err
+	}
+	status := orchestrator.DrainStatus{State: node.State, TasksLeft: node.Tasks}
+	if status.TasksLeft == 0 {
+		status.TasksLeft, err = d.ending(ctx, ref)
+	}
+	return status, err
+}
+
+// ending counts the tasks of a node that were told to stop and have not.
+func (d *Driver) ending(ctx context.Context, ref orchestrator.NodeRef) (int, error) {
+	cluster := aws.String(ref.Cluster.Facts.ECS.ClusterARN)
+	list, err := d.ecs.ListTasks(ctx, &ecs.ListTasksInput{
+		Cluster:           cluster,
+		ContainerInstance: aws.String(ref.ID),
+		DesiredStatus:     types.DesiredStatusStopped,
+		MaxResults:        pageSize(0),
+	})
+	err = fault.FromAWS(err, "listing the stopped tasks of node "+ref.ID)
+	if err != nil || len(list.TaskArns) == 0 {
+		return 0, err
+	}
+	out, err := d.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{
+		Cluster: cluster, Tasks: list.TaskArns,
+	})
+	if err != nil {
+		return 0, fault.FromAWS(err, "describing the stopped tasks of node "+ref.ID)
+	}
+	count := 0
+	for _, task := range out.Tasks {
+		if taskState(task) != orchestrator.TaskStopped {
+			count++
+		}
+	}
+	return count, nil
 }
 
 // Leave implements orchestrator.Nodes. It makes two calls.

@@ -1,12 +1,17 @@
 package ecs_test
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"portolan/shared/contract"
 	"portolan/shared/fault"
@@ -26,16 +31,17 @@ func (b *bench) apply(release orchestrator.Release) {
 
 // routed returns what the listener's rules match, in the order of priority.
 func (b *bench) routed() []string {
-	rules := slices.Clone(b.balancer.rules)
-	slices.SortFunc(rules, func(x, y *rule) int { return priority(x) - priority(y) })
+	rules := b.rules()
+	slices.SortFunc(rules, func(x, y types.Rule) int { return priority(x) - priority(y) })
 	var matches []string
 	for _, r := range rules {
 		var parts []string
 		for _, c := range r.Conditions {
-			for _, v := range []*values{c.HostHeaderConfig, c.PathPatternConfig} {
-				if v != nil {
-					parts = append(parts, v.Values...)
-				}
+			if c.HostHeaderConfig != nil {
+				parts = append(parts, c.HostHeaderConfig.Values...)
+			}
+			if c.PathPatternConfig != nil {
+				parts = append(parts, c.PathPatternConfig.Values...)
 			}
 		}
 		matches = append(matches, strings.Join(parts, " "))
@@ -43,9 +49,33 @@ func (b *bench) routed() []string {
 	return matches
 }
 
-func priority(r *rule) int {
-	n, _ := strconv.Atoi(r.Priority)
+func priority(r types.Rule) int {
+	n, _ := strconv.Atoi(aws.ToString(r.Priority))
 	return n
+}
+
+// addRule adds a rule that is not the driver's, and returns its ARN.
+func (b *bench) addRule(priority int, path, group string) string {
+	b.t.Helper()
+	action := types.Action{
+		Type:                types.ActionTypeEnumFixedResponse,
+		FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: aws.String("503")},
+	}
+	if group != "" {
+		action = types.Action{
+			Type: types.ActionTypeEnumForward, TargetGroupArn: aws.String(group),
+		}
+	}
+	out, err := b.lb.CreateRule(b.t.Context(), &elbv2.CreateRuleInput{
+		ListenerArn: aws.String(b.ref.Facts.ECS.ListenerARN),
+		Priority:    aws.Int32(int32(priority)), Actions: []types.Action{action},
+		Conditions: []types.RuleCondition{{
+			Field: aws.String("path-pattern"), Values: []string{path},
+		}},
+		Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("somebody")}},
+	})
+	b.must(err)
+	return *out.Rules[0].RuleArn
 }
 
 func TestRulesFollowTheRelease(t *testing.T) {
@@ -55,13 +85,22 @@ func TestRulesFollowTheRelease(t *testing.T) {
 		if got := b.routed(); !slices.Equal(got, []string{"shop.example.com", "/web/*"}) {
 			t.Errorf("release 1 has the rules %q", got)
 		}
-		for _, r := range b.balancer.rules {
-			if !slices.Contains(r.Tags, keyTag{"portolan:service", "web"}) ||
-				!slices.Contains(r.Tags, keyTag{"portolan:cluster", "shop"}) {
-				t.Errorf("rule %s has the tags %v", r.RuleArn, r.Tags)
+		var arns []string
+		for _, r := range b.rules() {
+			arns = append(arns, *r.RuleArn)
+		}
+		tags, err := b.lb.DescribeTags(t.Context(), &elbv2.DescribeTagsInput{ResourceArns: arns})
+		b.must(err)
+		for _, description := range tags.TagDescriptions {
+			got := map[string]string{}
+			for _, tag := range description.Tags {
+				got[*tag.Key] = *tag.Value
+			}
+			if got["portolan:cluster"] != "shop" || got["portolan:service"] != "web" ||
+				got["portolan:operation"] != "operation-1" {
+				t.Errorf("rule %s has the tags %v", *description.ResourceArn, got)
 			}
 		}
-		kept := b.balancer.rules[1].RuleArn
 		release = b.release(2, "web", 1)
 		release.Spec.LoadBalancer.HealthCheckPath = "/health"
 		release.Spec.LoadBalancer.Rules = []contract.RoutingRule{
@@ -71,10 +110,12 @@ func TestRulesFollowTheRelease(t *testing.T) {
 		if got := b.routed(); !slices.Equal(got, []string{"shop.example.com", "/new"}) {
 			t.Errorf("release 2 has the rules %q", got)
 		}
-		if b.balancer.rules[0].RuleArn != kept {
+		if !slices.ContainsFunc(b.rules(), func(r types.Rule) bool {
+			return slices.Contains(arns, *r.RuleArn)
+		}) {
 			t.Error("a rule that did not change was made anew")
 		}
-		if got := b.balancer.groups[0].HealthCheckPath; got != "/health" {
+		if got := *b.groups()[0].HealthCheckPath; got != "/health" {
 			t.Errorf("the health check path is %q", got)
 		}
 		release = b.release(3, "web", 1)
@@ -89,19 +130,23 @@ func TestRulesFollowTheRelease(t *testing.T) {
 func TestAnotherNetworkModeIsAnotherTargetGroup(t *testing.T) {
 	inCluster(t, func(t *testing.T, b *bench) {
 		b.apply(b.release(1, "web", 1))
-		rules := len(b.balancer.rules)
+		before := b.routed()
 		release := b.release(2, "web", 1)
 		release.Spec.Ecs.NetworkMode = contract.Awsvpc
 		b.apply(release)
-		if len(b.balancer.groups) != 2 || b.balancer.groups[1].TargetType != "ip" {
-			t.Fatalf("got groups %+v", b.balancer.groups)
+		groups := b.groups()
+		at := slices.IndexFunc(groups, func(g types.TargetGroup) bool {
+			return g.TargetType == types.TargetTypeEnumIp
+		})
+		if len(groups) != 2 || at < 0 {
+			t.Fatalf("got groups %+v", groups)
 		}
-		if len(b.balancer.rules) != rules {
-			t.Errorf("%d rules became %d", rules, len(b.balancer.rules))
+		if after := b.routed(); !slices.Equal(before, after) {
+			t.Errorf("the rules %q became %q", before, after)
 		}
-		for _, r := range b.balancer.rules {
-			if r.Actions[0].TargetGroupArn != b.balancer.groups[1].TargetGroupArn {
-				t.Errorf("rule %s forwards to %s", r.RuleArn, r.Actions[0].TargetGroupArn)
+		for _, r := range b.rules() {
+			if *r.Actions[0].TargetGroupArn != *groups[at].TargetGroupArn {
+				t.Errorf("rule %s forwards to %s", *r.RuleArn, *r.Actions[0].TargetGroupArn)
 			}
 		}
 	})
@@ -110,13 +155,9 @@ func TestAnotherNetworkModeIsAnotherTargetGroup(t *testing.T) {
 func TestRulesOfOthersStay(t *testing.T) {
 	inCluster(t, func(t *testing.T, b *bench) {
 		b.apply(b.release(1, "web", 1))
-		group := b.balancer.groups[0].TargetGroupArn
-		foreign := &rule{RuleArn: "foreign", Priority: "1", Actions: []action{{TargetGroupArn: "else"}}}
-		onOurs := &rule{
-			RuleArn: "by-hand", Priority: "2", Actions: []action{{TargetGroupArn: group}},
-			Tags: []keyTag{{"team", "somebody"}},
-		}
-		b.balancer.rules = append(b.balancer.rules, foreign, onOurs)
+		group := *b.groups()[0].TargetGroupArn
+		b.addRule(1, "/foreign", "")
+		onOurs := b.addRule(2, "/by-hand", group)
 		web := b.release(1, "web", 1).Service
 		for range 20 {
 			left, err := b.driver.Remove(t.Context(), web)
@@ -126,36 +167,48 @@ func TestRulesOfOthersStay(t *testing.T) {
 			}
 			time.Sleep(20 * time.Second)
 		}
-		var arns []string
-		for _, r := range b.balancer.rules {
-			arns = append(arns, r.RuleArn)
-		}
-		if !slices.Equal(arns, []string{"foreign", "by-hand"}) {
-			t.Errorf("the rules are %q", arns)
+		if got := b.routed(); !slices.Equal(got, []string{"/foreign", "/by-hand"}) {
+			t.Errorf("the rules are %q", got)
 		}
 		// The target group is named as left for as long as somebody's rule uses it.
 		left, err := b.driver.Remove(t.Context(), web)
 		if err != nil || !slices.Equal(left, []string{group}) {
 			t.Errorf("left %q, %v", left, err)
 		}
-		b.balancer.rules = b.balancer.rules[:1]
+		_, err = b.lb.DeleteRule(t.Context(), &elbv2.DeleteRuleInput{RuleArn: &onOurs})
+		b.must(err)
 		left, err = b.driver.Remove(t.Context(), web)
-		if err != nil || len(left) > 0 || len(b.balancer.groups) > 0 {
+		if err != nil || len(left) > 0 || len(b.groups()) > 0 {
 			t.Errorf("left %q, %v", left, err)
 		}
 	})
 }
 
+// steal takes so many priorities just before the driver does.
+func (b *bench) steal(times int) {
+	b.line.before = func(body string) {
+		form, err := url.ParseQuery(body)
+		b.must(err)
+		if form.Get("Action") != "CreateRule" || times == 0 {
+			return
+		}
+		times--
+		priority, err := strconv.Atoi(form.Get("Priority"))
+		b.must(err)
+		b.addRule(priority, "/stolen", "")
+	}
+}
+
 func TestPriorityTakenMeanwhile(t *testing.T) {
 	inCluster(t, func(t *testing.T, b *bench) {
-		b.balancer.thefts = 2
+		b.steal(2)
 		b.apply(b.release(1, "web", 1))
 		if got := len(b.routed()); got != 4 {
 			t.Errorf("%d rules, of which 2 are a thief's: %q", got, b.routed())
 		}
 	})
 	inCluster(t, func(t *testing.T, b *bench) {
-		b.balancer.thefts = 100
+		b.steal(100)
 		err := b.driver.Apply(t.Context(), b.release(1, "web", 1))
 		if !fault.IsConflict(err) {
 			t.Errorf("got %v", err)
@@ -174,8 +227,8 @@ func TestTwoServicesShareAListener(t *testing.T) {
 		if got := b.routed(); !slices.Equal(got, want) {
 			t.Errorf("the rules are %q, want %q", got, want)
 		}
-		if len(b.balancer.groups) != 2 {
-			t.Errorf("%d target groups", len(b.balancer.groups))
+		if n := len(b.groups()); n != 2 {
+			t.Errorf("%d target groups", n)
 		}
 	})
 }

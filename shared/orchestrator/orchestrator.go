@@ -71,14 +71,14 @@ type Nodes interface {
 	// called again before each look at DrainStatus.
 	Drain(ctx context.Context, node NodeRef) error
 
-	// DrainStatus says how many tasks are left. A task that no service replaces
+	// DrainStatus says how many tasks are left, those that are ending included:
+	// they may still answer their last requests. A task that no service replaces
 	// stays until it ends: the caller has the deadline.
 	DrainStatus(ctx context.Context, node NodeRef) (DrainStatus, error)
 
 	// Leave makes the orchestrator forget a drained node. Conflict while it has
-	// tasks, if only such as are ending and DrainStatus no longer counts, or when
-	// the quorum would be lost; a node that is not there has left. It does not end
-	// the instance.
+	// tasks, or when the quorum would be lost; a node that is not there has left.
+	// It does not end the instance.
 	Leave(ctx context.Context, node NodeRef) error
 }
 
