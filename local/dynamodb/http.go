@@ -5,7 +5,6 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"hash/crc32"
-	"hash/fnv"
 	"io"
 	"net/http"
 	"strconv"
@@ -122,11 +121,13 @@ func (s *Server) serveOther(w http.ResponseWriter, r *http.Request) {
 // of requests.
 func (s *Server) requestID() string {
 	var raw [32]byte
-	hash := fnv.New64a()
-	binary.BigEndian.PutUint64(raw[:], s.requests.Add(1))
-	for i := 8; i < len(raw); i += 8 {
-		hash.Write(raw[:i])
-		hash.Sum(raw[i:i])
+	n := s.requests.Add(1)
+	for i := 0; i < len(raw); i += 8 {
+		// The finaliser of splitmix64, which spreads small numbers over all bits.
+		n += 0x9e3779b97f4a7c15
+		mixed := (n ^ n>>30) * 0xbf58476d1ce4e5b9
+		mixed = (mixed ^ mixed>>27) * 0x94d049bb133111eb
+		binary.BigEndian.PutUint64(raw[i:], mixed^mixed>>31)
 	}
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw[:])
 }

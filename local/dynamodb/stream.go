@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"portolan/local/disk"
@@ -61,16 +62,21 @@ func (r *Record) EventName() string { return r.event }
 // Created is when the change was made.
 func (r *Record) Created() time.Time { return r.created }
 
-// formatSequence gives sequence numbers AWS's length, so that their order as
-// texts is that of the numbers.
-func formatSequence(n uint64) string { return fmt.Sprintf("%021d", n+100000000000000000) }
+// formatSequence gives sequence numbers AWS's length of 21 digits, so that their
+// order as texts is that of the numbers.
+func formatSequence(n uint64) string { return fmt.Sprintf("1%020d", n) }
 
+// parseSequence reads a sequence number. One below the first of all stands
+// before every record.
 func parseSequence(text string) (uint64, bool) {
-	var n uint64
-	if _, err := fmt.Sscanf(text, "%d", &n); err != nil || n < 100000000000000000 {
+	if text == "" || len(text) > 21 || !allDigits(text) {
 		return 0, false
 	}
-	return n - 100000000000000000, true
+	if len(text) < 21 {
+		return 0, true
+	}
+	n, err := strconv.ParseUint(text[1:], 10, 64)
+	return n, err == nil
 }
 
 // record is the stream record of a change, nil where there is no stream or

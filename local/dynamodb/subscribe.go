@@ -72,6 +72,10 @@ func (r *Reader) Next(ctx context.Context, limit int) ([]*Record, error) {
 	}
 }
 
+// Position is the sequence number behind which Next goes on: of the last record
+// that it returned, or of the last that was committed. Seek takes it back.
+func (r *Reader) Position() string { return formatSequence(r.at) }
+
 // Seek makes Next go on behind a sequence number, for a consumer that takes
 // part of a batch again.
 func (r *Reader) Seek(sequence string) error {

@@ -128,9 +128,17 @@ func newTable(spec tableSpec) *table {
 	return t
 }
 
+// streamLabel is the form of a stream's label, the time at which it was enabled.
+const streamLabel = "2006-01-02T15:04:05.000"
+
 // openStream gives the table a new stream. The lock is held.
 func (s *Server) openStream(t *table, view string) {
-	label := s.now().Format("2006-01-02T15:04:05.000")
+	at := s.now()
+	label := at.Format(streamLabel)
+	for s.streams[s.tableARN(t)+"/stream/"+label] != nil {
+		at = at.Add(time.Millisecond)
+		label = at.Format(streamLabel)
+	}
 	st := &stream{
 		arn: s.tableARN(t) + "/stream/" + label, label: label, view: view,
 		region: s.config.Region, table: t.spec.TableName, keys: t.schema, enabled: true,
