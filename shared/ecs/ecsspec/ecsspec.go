@@ -23,6 +23,7 @@ func Check(capacity contract.EcsClusterCapacity, spec contract.ServiceSpec) []fa
 	c.ports()
 	c.loadBalancer()
 	c.mode()
+	c.rollout()
 	c.placement()
 	c.secrets()
 	c.volumes()
@@ -157,6 +158,17 @@ func (c *checker) mode() {
 	}
 	if len(c.spec.Placement.Spread) > 0 {
 		c.refuse("/placement/spread", "a global service is on every node")
+	}
+}
+
+// rollout refuses percentages that leave no room to replace a task: ECS accepts
+// them, and then waits for ever.
+func (c *checker) rollout() {
+	rollout := c.spec.Rollout
+	never := rollout.HealthyPercentMin == nil || *rollout.HealthyPercentMin == 100
+	if c.spec.Mode != contract.Global && never && rollout.HealthyPercentMax == 100 {
+		c.refuse("/rollout/healthyPercentMax",
+			"with healthyPercentMin 100 no task can be replaced, unless it is above 100")
 	}
 }
 

@@ -101,6 +101,9 @@ func TestCheck(t *testing.T) {
 		{"global never below 100 percent", contract.EC2, func(s *contract.ServiceSpec) {
 			s.Mode, s.Rollout.HealthyPercentMin = contract.Global, &percent
 		}, "/rollout/healthyPercentMin", "below 100"},
+		{"no room to replace a task", contract.EC2, func(s *contract.ServiceSpec) {
+			s.Rollout.HealthyPercentMax = 100
+		}, "/rollout/healthyPercentMax", "no task can be replaced"},
 		{"global spread", contract.EC2, func(s *contract.ServiceSpec) {
 			s.Mode, s.Placement.Spread = contract.Global, []contract.PlacementSpread{contract.Node}
 		}, "/placement/spread", "every node"},
