@@ -37,7 +37,8 @@ const actionPagesMax = 10
 // execution handles an execution of a pipeline. Nothing is asked of CodePipeline
 // before it is known that somebody is bound.
 func (h *Handler) execution(ctx context.Context, e event.PipelineExecution) (Out, error) {
-	if e.State != string(types.PipelineExecutionStatusSucceeded) {
+	// The event spells states in another way than the API does.
+	if e.State != "SUCCEEDED" {
 		return h.nothing(ctx, "the execution is "+e.State+": nothing to do"), nil
 	}
 	bindings, _, err := h.Store.BindingsOfPipeline(ctx, e.Pipeline, store.Page{Limit: bindingsMax})
