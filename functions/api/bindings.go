@@ -42,7 +42,7 @@ func (h *Handler) putBinding(ctx context.Context, r *request) (answer, error) {
 		if err != nil {
 			return decision{}, err
 		}
-		service, _, err := h.serviceOrNone(ctx, c.Name(), spec.Service)
+		service, err := h.serviceOrNone(ctx, c.Name(), spec.Service)
 		if err != nil {
 			return decision{}, err
 		}

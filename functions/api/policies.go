@@ -61,14 +61,13 @@ func (h *Handler) putPolicy(ctx context.Context, r *request) (answer, error) {
 
 func (h *Handler) checkPolicyTarget(ctx context.Context, spec contract.PolicySpec, c *model.Cluster) error {
 	var service *model.Service
-	var release *model.Release
 	if spec.Service != "" {
 		var err error
-		if service, release, err = h.serviceOrNone(ctx, c.Name(), spec.Service); err != nil {
+		if service, err = h.serviceOrNone(ctx, c.Name(), spec.Service); err != nil {
 			return err
 		}
 	}
-	return problem.Of(problem.Invalid, decide.CheckPolicyTarget(spec, c, service, release))
+	return problem.Of(problem.Invalid, decide.CheckPolicyTarget(spec, c, service))
 }
 
 // applyPolicy writes the policy with an operation that looks at its alarm, which

@@ -30,33 +30,32 @@ func (h *Handler) listServices(ctx context.Context, r *request) (answer, error) 
 }
 
 func (h *Handler) getService(ctx context.Context, r *request) (answer, error) {
-	v, release, err := h.service(ctx, r.parameters["cluster"], r.parameters["service"])
+	v, err := h.Store.Service(ctx, r.parameters["cluster"], r.parameters["service"])
+	if err != nil {
+		return answer{}, err
+	}
+	release, err := h.wanted(ctx, v)
 	if err != nil {
 		return answer{}, err
 	}
 	return ok(describedView(*v, release))
 }
 
-// service returns a service and the release that is wanted of it.
-func (h *Handler) service(ctx context.Context, cluster, name string) (*model.Service, *model.Release, error) {
-	v, err := h.Store.Service(ctx, cluster, name)
-	if err != nil {
-		return nil, nil, err
+// wanted returns the release that is wanted of a service, or nil before the first.
+func (h *Handler) wanted(ctx context.Context, v *model.Service) (*model.Release, error) {
+	if v == nil || v.Release == 0 {
+		return nil, nil
 	}
-	if v.Release == 0 {
-		return v, nil, nil
-	}
-	release, err := h.Store.Release(ctx, cluster, name, v.Release)
-	if err != nil {
-		return nil, nil, err
-	}
-	return v, release, nil
+	return h.Store.Release(ctx, v.Cluster, v.Name, v.Release)
 }
 
-// serviceOrNone is service, with nil for one that does not exist.
-func (h *Handler) serviceOrNone(ctx context.Context, cluster, name string) (*model.Service, *model.Release, error) {
-	v, release, err := h.service(ctx, cluster, name)
-	return v, release, fault.IgnoreNotFound(err)
+// serviceOrNone returns a service, or nil when there is none of that name.
+func (h *Handler) serviceOrNone(ctx context.Context, cluster, name string) (*model.Service, error) {
+	v, err := h.Store.Service(ctx, cluster, name)
+	if err != nil {
+		return nil, fault.IgnoreNotFound(err)
+	}
+	return v, nil
 }
 
 func (h *Handler) putService(ctx context.Context, r *request) (answer, error) {
@@ -73,7 +72,11 @@ func (h *Handler) putService(ctx context.Context, r *request) (answer, error) {
 			return decision{}, err
 		}
 		name := r.parameters["service"]
-		current, newest, err := h.serviceOrNone(ctx, c.Name(), name)
+		current, err := h.serviceOrNone(ctx, c.Name(), name)
+		if err != nil {
+			return decision{}, err
+		}
+		newest, err := h.wanted(ctx, current)
 		if err != nil {
 			return decision{}, err
 		}
@@ -85,13 +88,13 @@ func (h *Handler) putService(ctx context.Context, r *request) (answer, error) {
 	})
 }
 
-// check refuses what the cluster's orchestrator cannot do.
+// check refuses what no orchestrator can do, and what the cluster's cannot.
 func (h *Handler) check(spec contract.ServiceSpec, c *model.Cluster) error {
 	check := h.Checks[c.Spec.Orchestrator]
 	if check == nil {
 		return fmt.Errorf("there is no check of services for the orchestrator %q", c.Spec.Orchestrator)
 	}
-	return problem.Of(problem.Invalid, check(spec, c))
+	return problem.Of(problem.Invalid, append(decide.CheckService(spec), check(spec, c)...))
 }
 
 // applyService turns a change of a service into writes.

@@ -34,9 +34,8 @@ func (b *blame) exactlyOne(one, oneValue, other, otherValue string) {
 }
 
 // CheckPolicyTarget returns what is wrong with what a policy scales. service is
-// nil when there is none of that name, and release is its newest.
-func CheckPolicyTarget(spec contract.PolicySpec, cluster *model.Cluster,
-	service *model.Service, release *model.Release) []fault.Field {
+// nil when there is none of that name.
+func CheckPolicyTarget(spec contract.PolicySpec, cluster *model.Cluster, service *model.Service) []fault.Field {
 	var b blame
 	switch {
 	case spec.NodePool != "":
@@ -45,7 +44,7 @@ func CheckPolicyTarget(spec contract.PolicySpec, cluster *model.Cluster,
 		}
 	case !lives(service):
 		b.noService(spec.Service, cluster)
-	case release != nil && release.Spec.Mode == contract.Global:
+	case service.Global:
 		b.add("/service", "%q runs one task on each node, so there is no number of tasks to change", spec.Service)
 	}
 	return b

@@ -58,12 +58,22 @@ func (s *Store) get(ctx context.Context, k key, out any, what string, args ...an
 		TableName: &s.table, Key: k.attributes(), ConsistentRead: ptr(true),
 	})
 	if err != nil {
-		return fault.FromAWS(err, "reading "+fmt.Sprintf(what, args...))
+		return unread(err, "reading "+fmt.Sprintf(what, args...))
 	}
 	if len(got.Item) == 0 {
 		return fault.New(fault.NotFound, what+" does not exist", args...)
 	}
 	return decode(got.Item, out)
+}
+
+// unread gives an error of reading its kind. A table that is not there is a bug:
+// it must not look like a thing that is not in the table.
+func unread(err error, doing string) error {
+	err = fault.FromAWS(err, doing)
+	if fault.IsNotFound(err) {
+		return fault.Wrap(fault.Internal, err, "looking for the table")
+	}
+	return err
 }
 
 // A query reads one partition of the table or of its index.
@@ -107,7 +117,7 @@ func page[T any](ctx context.Context, s *Store, q query, p Page) ([]T, string, e
 		return nil, "", notNext()
 	}
 	if err != nil {
-		return nil, "", fault.FromAWS(err, "reading "+q.partition)
+		return nil, "", unread(err, "reading "+q.partition)
 	}
 	items := make([]T, len(got.Items))
 	for i, item := range got.Items {
