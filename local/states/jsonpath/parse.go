@@ -87,9 +87,9 @@ func (p *scanner) steps(path *Path) error {
 			if p.take('.') {
 				path.steps = append(path.steps, step{kind: descent})
 				path.definite = false
-				if p.peek() == '[' {
-					continue
-				}
+			}
+			if p.peek() == '[' {
+				continue // Jayway takes $.['a'] as it takes $..['a']
 			}
 			if s, err = p.dotted(path); err != nil {
 				return err
