@@ -142,7 +142,7 @@ func (s *Server) updateBackups(_ context.Context, in *struct {
 	if err := s.keepTable(t); err != nil {
 		return nil, err
 	}
-	return s.backups(t), nil
+	return s.continuousBackups(t), nil
 }
 
 func (s *Server) namedForBackup(name string) (*table, *apiError) {
@@ -160,10 +160,10 @@ func (s *Server) describeBackups(_ context.Context, in *tableName) (any, *apiErr
 	if err != nil {
 		return nil, err
 	}
-	return s.backups(t), nil
+	return s.continuousBackups(t), nil
 }
 
-func (s *Server) backups(t *table) object {
+func (s *Server) continuousBackups(t *table) object {
 	recovery := object{"PointInTimeRecoveryStatus": "DISABLED"}
 	if t.spec.PointInTimeRecovery {
 		recovery = object{

@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -65,6 +66,9 @@ func (s *Server) load() error {
 			return err
 		}
 	}
+	if err := s.loadBackups(); err != nil {
+		return err
+	}
 	if err := s.loadCheckpoints(); err != nil {
 		return err
 	}
@@ -75,16 +79,13 @@ func (s *Server) loadTable(saved savedTable) error {
 	t := newTable(saved.Spec)
 	t.id, t.created, t.activeAt = saved.ID, saved.Created, saved.ActiveAt
 	if err := s.config.Disk.Load(itemBucket(t.id), func(place, data []byte) error {
-		d := decoder{data: string(data)}
-		var it attributes
-		d.attributes(asField, &it)
-		if d.err != nil || it.problem != "" {
-			return fmt.Errorf("an item of table %s cannot be read", t.spec.TableName)
+		it, err := readItem(data)
+		if err == nil {
+			t.replace(string(place), nil, it)
 		}
-		t.replace(string(place), nil, it.item)
-		return nil
-	}); err != nil {
 		return err
+	}); err != nil {
+		return fmt.Errorf("reading the items of table %s: %w", t.spec.TableName, err)
 	}
 	for _, one := range saved.Streams {
 		if err := s.loadStream(t, one); err != nil {
@@ -93,6 +94,20 @@ func (s *Server) loadTable(saved savedTable) error {
 	}
 	s.tables[t.spec.TableName] = t
 	return nil
+}
+
+// readItem reads what appendItem wrote.
+func readItem(data []byte) (item, error) {
+	d := decoder{data: string(data)}
+	var it attributes
+	d.attributes(asField, &it)
+	if d.err != nil {
+		return nil, d.err
+	}
+	if it.problem != "" {
+		return nil, errors.New(it.problem)
+	}
+	return it.item, nil
 }
 
 func (s *Server) loadStream(t *table, saved savedStream) error {

@@ -41,6 +41,7 @@ type Server struct {
 	tokens  tokenBook
 	// checkpoints are the positions of streams' consumers.
 	checkpoints map[string]uint64
+	backups     map[string]*backup
 	expiry      *time.Timer
 	closed      bool
 	// sequence is the last sequence number that a stream record was given.
@@ -59,6 +60,7 @@ func New(config Config) (*Server, error) {
 		streams: make(map[string]*stream),
 
 		checkpoints: make(map[string]uint64),
+		backups:     make(map[string]*backup),
 	}
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("reading the tables: %w", err)
@@ -142,6 +144,11 @@ var operations = map[string]operation{
 	"DescribeTimeToLive":        tableOperation((*Server).describeTimeToLive),
 	"UpdateContinuousBackups":   tableOperation((*Server).updateBackups),
 	"DescribeContinuousBackups": tableOperation((*Server).describeBackups),
+	"CreateBackup":              tableOperation((*Server).createBackup),
+	"DescribeBackup":            tableOperation((*Server).describeBackup),
+	"ListBackups":               tableOperation((*Server).listBackups),
+	"DeleteBackup":              tableOperation((*Server).deleteBackup),
+	"RestoreTableFromBackup":    tableOperation((*Server).restoreBackup),
 	"TagResource":               tableOperation((*Server).tagResource),
 	"UntagResource":             tableOperation((*Server).untagResource),
 	"ListTagsOfResource":        tableOperation((*Server).listTags),

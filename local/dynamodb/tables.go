@@ -72,7 +72,7 @@ func (s *Server) CreateTableFromProperties(name string, properties map[string]an
 // specFromProperties reads a template's properties, where numbers and booleans
 // may be texts.
 func specFromProperties(name string, properties map[string]any) (*tableSpec, error) {
-	data, err := json.Marshal(properties)
+	data, err := json.Marshal(retype(properties))
 	if err != nil {
 		return nil, fmt.Errorf("encoding the properties of table %s: %w", name, err)
 	}
@@ -86,6 +86,7 @@ func specFromProperties(name string, properties map[string]any) (*tableSpec, err
 	}
 	spec := in.tableSpec
 	spec.TableName = name
+	spec.TimeToLive = nil
 	if ttl := in.TimeToLiveSpecification; ttl != nil && ttl.Enabled {
 		spec.TimeToLive = ttl
 	}
@@ -99,6 +100,36 @@ func specFromProperties(name string, properties map[string]any) (*tableSpec, err
 	return &spec, nil
 }
 
+// retype gives the values of a template that may be texts their types: an
+// intrinsic function, or YAML with quotes, makes a text of a number or a boolean.
+func retype(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		typed := make(map[string]any, len(v))
+		for name, inner := range v {
+			typed[name] = retype(inner)
+			text, isText := inner.(string)
+			if !isText {
+				continue
+			}
+			switch {
+			case strings.HasSuffix(name, "Enabled"):
+				typed[name] = text == "true"
+			case strings.HasSuffix(name, "CapacityUnits"):
+				typed[name] = json.Number(text)
+			}
+		}
+		return typed
+	case []any:
+		typed := make([]any, len(v))
+		for i, inner := range v {
+			typed[i] = retype(inner)
+		}
+		return typed
+	}
+	return v
+}
+
 // addTable makes a table and keeps it. The lock is held.
 func (s *Server) addTable(spec tableSpec, delay time.Duration) (*table, *apiError) {
 	if err := spec.check(); err != nil {
@@ -107,6 +138,9 @@ func (s *Server) addTable(spec tableSpec, delay time.Duration) (*table, *apiErro
 	now := s.now()
 	t := newTable(spec)
 	t.id, t.created, t.activeAt = s.config.NewID(), now, now.Add(delay)
+	if spec.PointInTimeRecovery {
+		t.spec.RecoverableSince = seconds(now)
+	}
 	if st := spec.StreamSpecification; st != nil && st.StreamEnabled {
 		s.openStream(t, st.StreamViewType)
 	}
@@ -160,6 +194,12 @@ func (s *Server) redefine(t *table, spec tableSpec) *apiError {
 		t.spec.TimeToLive = spec.TimeToLive
 		t.indexExpiry()
 		s.armExpiry()
+	}
+	if spec.PointInTimeRecovery && spec.RecoverableSince == 0 {
+		spec.RecoverableSince = seconds(s.now())
+		if t.spec.PointInTimeRecovery {
+			spec.RecoverableSince = t.spec.RecoverableSince
+		}
 	}
 	s.restream(t, spec.StreamSpecification)
 	t.reindex(spec)
