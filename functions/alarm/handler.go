@@ -40,13 +40,8 @@ type Handler struct {
 	Log   *slog.Logger
 }
 
-const (
-	// policiesMax bounds how many policies one alarm moves.
-	policiesMax = 100
-
-	// remembered is longer than an event can wait in a dead-letter queue.
-	remembered = 15 * 24 * time.Hour
-)
+// policiesMax bounds how many policies one alarm moves.
+const policiesMax = 100
 
 // Out holds what was decided: for each policy, or for the event as a whole where
 // no policy came into play.
@@ -145,7 +140,7 @@ func (h *Handler) policy(ctx context.Context, a event.Alarm, cluster, name strin
 		return decision, err
 	}
 	// The mark comes first, so that what was handled before is no Conflict.
-	seen := store.Seen("alarm", mark(a, target), now.Add(remembered))
+	seen := store.Seen("alarm", mark(a, target), now.Add(intake.Remembered))
 	writes = append([]store.Write{seen, store.ClusterTakesChanges(cluster)}, writes...)
 	err = h.Store.Commit(ctx, writes...)
 	if errors.Is(err, store.ErrSeen) {

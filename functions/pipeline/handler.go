@@ -58,9 +58,6 @@ const (
 	// recentMax is how many releases are looked at for one that was built later.
 	recentMax = 20
 
-	// remembered is longer than an event can wait in a dead-letter queue.
-	remembered = 15 * 24 * time.Hour
-
 	// defaultTag is the tag that a binding to a repository waits for when it names
 	// none.
 	defaultTag = "latest"
@@ -237,7 +234,7 @@ func (h *Handler) apply(ctx context.Context, s source, t contract.Target, change
 	}
 	// The mark comes first, so that what was handled before is no Conflict.
 	writes = append([]store.Write{
-		store.Seen("pipeline", s.id+"|"+d.Binding, now.Add(remembered)),
+		store.Seen("pipeline", s.id+"|"+d.Binding, now.Add(intake.Remembered)),
 		store.ClusterTakesChanges(t.Cluster),
 		store.UpdateService(change.Service),
 		store.CreateRelease(*change.Release),

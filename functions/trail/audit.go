@@ -8,6 +8,7 @@ import (
 	"portolan/shared/decide"
 	"portolan/shared/event"
 	"portolan/shared/fault"
+	"portolan/shared/intake"
 	"portolan/shared/model"
 	"portolan/shared/store"
 )
@@ -44,7 +45,7 @@ func (h *Handler) call(ctx context.Context, c event.Call) (Out, error) {
 		record.Operation = by.operation.ID
 	}
 	writes := []store.Write{
-		store.Seen("trail", c.EventID, h.Now().Add(remembered)),
+		store.Seen("trail", c.EventID, h.Now().Add(intake.Remembered)),
 		store.CreateAudit(record),
 	}
 	drift, err := h.drift(ctx, c, cluster, service, by)

@@ -61,14 +61,9 @@ type Handler struct {
 	Log         *slog.Logger
 }
 
-const (
-	// remembered is longer than an event can wait in a dead-letter queue.
-	remembered = 15 * 24 * time.Hour
-
-	// claimed is how long a role is kept that was assumed for an unknown task. A
-	// task's own events come within minutes, unless it is none of ours.
-	claimed = 24 * time.Hour
-)
+// claimed is how long a role is kept that was assumed for an unknown task. A task's
+// own events come within minutes, unless it is none of ours.
+const claimed = 24 * time.Hour
 
 // Out is what was made of an event. Operation is the repair that was asked for.
 type Out struct {

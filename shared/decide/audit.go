@@ -18,6 +18,7 @@ const (
 	auditCandidatesMax = 12
 	auditDetailMax     = 512
 	auditValueMax      = 128
+	auditNameMax       = 64 // with room to spare: names of ours are shorter
 )
 
 // A Subject is what an AWS call was about, as far as its request says.
@@ -42,11 +43,13 @@ func SubjectOf(request map[string]any, resources []string) Subject {
 	}
 	var out Subject
 	for _, name := range slices.Concat(s.tagged, s.exact, s.guessed) {
-		if name != "" && !slices.Contains(out.Clusters, name) && len(out.Clusters) < auditCandidatesMax {
+		if name != "" && len(name) <= auditNameMax && !slices.Contains(out.Clusters, name) && len(out.Clusters) < auditCandidatesMax {
 			out.Clusters = append(out.Clusters, name)
 		}
 	}
-	out.Service = s.service
+	if len(s.service) <= auditNameMax {
+		out.Service = s.service
+	}
 	return out
 }
 

@@ -57,9 +57,14 @@ func TestALargeRequestIsLookedAtInPart(t *testing.T) {
 	if got := SubjectOf(request(t, deep), nil); got.Clusters != nil {
 		t.Errorf("got %+v", got)
 	}
-	names := strings.Repeat("-x", 1000)
-	if got := SubjectOf(map[string]any{"stackName": "portolan-shop" + names}, nil); len(got.Clusters) != auditCandidatesMax {
-		t.Errorf("got %d candidates", len(got.Clusters))
+	for _, names := range []string{strings.Repeat("-x", 25), strings.Repeat("-x", 1000)} {
+		got := SubjectOf(map[string]any{"stackName": "portolan-shop" + names, "service": names}, nil)
+		if len(got.Clusters) != auditCandidatesMax || len(got.Service) > auditNameMax {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if got := SubjectOf(map[string]any{"cluster": strings.Repeat("x", 3000)}, nil); got.Clusters != nil {
+		t.Errorf("got %+v", got)
 	}
 }
 

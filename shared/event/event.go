@@ -78,9 +78,15 @@ func Decode(raw []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := Header{e.ID, e.Source, e.DetailType, e.Account, e.Region, at, e.Resources}
-	if !present(e.Detail) {
-		return nil, fault.New(fault.Invalid, "the %s has no detail", e.DetailType)
+	if e.ID == "" || !present(e.Detail) {
+		return nil, fault.New(fault.Invalid, "the %s has no id or no detail", e.DetailType)
+	}
+	header := Header{
+		ID: clip(e.ID, 100), Source: clip(e.Source, 100), DetailType: e.DetailType,
+		Account: clip(e.Account, 20), Region: clip(e.Region, 32), Time: at,
+	}
+	for _, resource := range e.Resources[:min(len(e.Resources), 20)] {
+		header.Resources = append(header.Resources, clip(resource, 2000))
 	}
 	out, err := decode(header, e.Detail)
 	if err != nil {

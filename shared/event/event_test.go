@@ -111,6 +111,7 @@ func TestWhatCannotBeReadIsInvalid(t *testing.T) {
 		"too large":              `{"source": "` + strings.Repeat("x", SizeMax) + `"}`,
 		"no detail":              `{"source": "aws.ecr", "detail-type": "ECR Image Action", "time": "2019-11-16T01:54:34Z"}`,
 		"detail of another kind": `{"source": "aws.ecr", "detail-type": "ECR Image Action", "time": "2019-11-16T01:54:34Z", "detail": 1}`,
+		"no id":                  change("ecr/image-action.push.json", `"id"`, `"identity"`),
 		"no time":                change("ecr/image-action.push.json", `"time": "2019-11-16T01:54:34Z",`, ""),
 		"no digest":              change("ecr/image-action.push.json", "sha256:7f", "sha256:x7f"),
 		"no repository":          change("ecr/image-action.push.json", "repository-name", "repository"),

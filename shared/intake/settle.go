@@ -1,6 +1,14 @@
 package intake
 
-import "portolan/shared/fault"
+import (
+	"time"
+
+	"portolan/shared/fault"
+)
+
+// Remembered is how long the mark of an event is kept: longer than the event can
+// wait in a dead-letter queue before somebody sends it again.
+const Remembered = 15 * 24 * time.Hour
 
 // attempts bounds how often a door decides anew before it leaves the event to be
 // delivered again.
