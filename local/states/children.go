@@ -178,18 +178,31 @@ func (s *Server) returned(x *execution, f *frame, output any) {
 	g := parent.group
 	g.results[f.index] = output
 	g.states[f.index] = childSucceeded
-	s.childGone(x, f)
 	if st.Type == "Map" {
 		x.record(f, "MapIterationSucceeded", &details{name: st.Name, index: f.index, hasIndex: true}, s.now())
 	}
+	s.childGone(x, f)
 	s.childDone(x, parent, st)
 }
 
+// childGone takes a child that ended out of its group. The parent's next event
+// follows the child's last.
 func (s *Server) childGone(x *execution, f *frame) {
+	if !f.quiet || f.parent.quiet {
+		f.parent.prev = f.prev
+	}
 	f.parent.group.active--
 	f.parent.group.forget(f.id)
 	f.gone = true
 	delete(x.frames, f.id)
+}
+
+// leave keeps a child for a redrive.
+func (g *group) leave(f *frame) {
+	if g.left == nil {
+		g.left = map[int]*frame{}
+	}
+	g.left[f.index] = f
 }
 
 func (g *group) forget(id int) {
@@ -255,6 +268,7 @@ func (s *Server) childFailed(x *execution, f *frame, bad *failure) {
 		s.childDone(x, parent, st)
 		return
 	}
+	g.leave(f)
 	s.abortChildren(x, parent, st)
 	if st.Distributed {
 		x.record(parent, "MapRunFailed", &details{failure: bad}, s.now())
@@ -277,6 +291,7 @@ func (s *Server) abortChildren(x *execution, f *frame, st *asl.State) {
 			x.record(child, "MapIterationAborted",
 				&details{name: st.Name, index: child.index, hasIndex: true}, s.now())
 		}
+		f.group.leave(child)
 		s.drop(x, child)
 	}
 	if f.group != nil {

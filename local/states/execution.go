@@ -104,6 +104,7 @@ type group struct {
 	limit     int
 	effective any // the Map's input after InputPath
 	tolerance *tolerance
+	left      map[int]*frame // those that failed or were stopped: a redrive takes them up
 }
 
 type childState byte

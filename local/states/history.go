@@ -75,12 +75,20 @@ func (e *event) text() json.RawMessage {
 	if e.raw != nil {
 		return e.raw
 	}
+	return e.append(nil)
+}
+
+// append writes the event's text behind dst.
+func (e *event) append(dst []byte) []byte {
+	if e.raw != nil {
+		return append(dst, e.raw...)
+	}
 	o := value.Members("id", value.Whole(e.id), "previousEventId", value.Whole(e.prev),
 		"timestamp", epoch(e.at), "type", e.kind)
 	if key, body := e.render(); key != "" {
 		o.Set(key, body)
 	}
-	return value.Append(nil, o)
+	return value.Append(dst, o)
 }
 
 func epoch(t time.Time) value.Number {

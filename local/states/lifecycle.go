@@ -30,8 +30,8 @@ func (s *Server) begin(r *revision, arn, name, inputText string, input any) *exe
 	s.executions[arn] = x
 	s.takeName(r.machineARN, name, &taken{Execution: arn})
 	x.root = x.newFrame(nil, r.parsed.Flow, 0, input)
-	x.root.prev = x.record(nil, "ExecutionStarted",
-		&details{doc: input, hasDoc: true, role: r.role}, x.started)
+	// The first state's previousEventId is 0 like that of this event.
+	x.record(nil, "ExecutionStarted", &details{doc: input, hasDoc: true, role: r.role}, x.started)
 	s.announce(x)
 	s.deadline(x)
 	x.wake(x.root)
@@ -126,13 +126,20 @@ func (s *Server) announce(x *execution) {
 func (x *execution) change() StatusChange {
 	change := StatusChange{
 		ExecutionArn: x.arn, StateMachineArn: x.revision.machineARN, Name: x.name, Status: x.status,
-		StartDate: x.started.UnixMilli(), Input: x.inputText,
+		StartDate: x.started.UnixMilli(), Input: x.inputText, InputDetails: &inclusion{true},
+		RedriveCount: x.redriven, RedriveStatus: x.redriveStatus(),
 	}
 	if !x.open() {
 		change.StopDate = new(x.stopped.UnixMilli())
 	}
 	if x.hasOutput {
-		change.Output = new(value.Text(x.output))
+		change.Output, change.OutputDetails = new(value.Text(x.output)), &inclusion{true}
+	}
+	if !x.redriveAt.IsZero() {
+		change.RedriveDate = new(x.redriveAt.UnixMilli())
+	}
+	if reason := x.redriveReason(); reason != "" {
+		change.RedriveStatusReason = &reason
 	}
 	if x.failure != nil {
 		change.Error, change.Cause = x.failure.Name, x.failure.Cause

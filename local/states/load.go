@@ -166,11 +166,16 @@ func (saved *savedExecution) restore(r *revision) (*execution, error) {
 		}
 		if f.parent == nil {
 			x.root = f
+		} else if !x.open() {
+			f.parent.group.leave(f)
 		}
 		x.frames[f.id] = f
 	}
 	if x.open() && x.root == nil {
 		return nil, fmt.Errorf("it runs and has no frame")
+	}
+	if !x.open() {
+		x.frames = map[int]*frame{} // what is left of it hangs at its root
 	}
 	return x, nil
 }

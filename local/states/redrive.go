@@ -31,7 +31,8 @@ type redriveOutput struct {
 	RedriveDate wire.Time `json:"redriveDate"`
 }
 
-// redriveExecution enters the state again in which the execution ended.
+// redriveExecution enters the states again in which the execution ended. What
+// succeeded within a Parallel or a Map stays as it is.
 func (s *Server) redriveExecution(_ context.Context, in *executionRef) (*redriveOutput, error) {
 	var out *redriveOutput
 	err := s.locked(func() error {
@@ -53,19 +54,46 @@ func (s *Server) redriveExecution(_ context.Context, in *executionRef) (*redrive
 		x.redriveAt = s.now()
 		x.status, x.failure, x.about = running, nil, nil
 		x.done = make(chan struct{})
-		f := x.root
-		f.gone, f.phase, f.task, f.group = false, entering, nil, nil
-		x.frames = map[int]*frame{f.id: f}
-		x.record(f, "ExecutionRedriven", &details{redriven: x.redriven}, x.redriveAt)
+		x.frames = map[int]*frame{}
+		x.record(x.root, "ExecutionRedriven", &details{redriven: x.redriven}, x.redriveAt)
 		s.names[x.revision.machineARN][x.name] = &taken{Execution: x.arn}
 		s.announce(x)
 		s.deadline(x)
-		x.wake(f)
+		s.revive(x, x.root)
 		s.drive(x)
 		out = &redriveOutput{wire.At(x.redriveAt)}
 		return nil
 	})
 	return out, err
+}
+
+// revive lets a frame go on from the state in which it ended: that state is
+// entered again, unless it has children to go on with.
+func (s *Server) revive(x *execution, f *frame) {
+	f.gone, f.task = false, nil
+	x.frames[f.id] = f
+	g := f.group
+	if g == nil || f.phase != forked || len(g.left) == 0 {
+		f.phase, f.group = entering, nil
+		x.wake(f)
+		return
+	}
+	left := g.left
+	g.left, g.frames, g.active = nil, nil, 0
+	for index := range g.states {
+		child := left[index]
+		if child == nil {
+			continue
+		}
+		if g.states[index] == childFailed {
+			g.failed--
+		}
+		g.states[index] = childRunning
+		g.frames = append(g.frames, child.id)
+		g.active++
+		child.prev = f.prev
+		s.revive(x, child)
+	}
 }
 
 // recall brings the history back into memory, for more to follow.

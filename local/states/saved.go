@@ -121,9 +121,23 @@ func (x *execution) save() *savedExecution {
 			saved.Frames = append(saved.Frames, x.frames[id].save())
 		}
 	} else if x.root != nil && x.status != succeeded {
-		saved.Frames = []savedFrame{x.root.save()} // for a redrive
+		saved.Frames = x.root.saveLeft(nil) // for a redrive
 	}
 	return saved
+}
+
+// saveLeft saves the frame and all below it that a redrive takes up.
+func (f *frame) saveLeft(all []savedFrame) []savedFrame {
+	all = append(all, f.save())
+	if f.group == nil {
+		return all
+	}
+	for index := range f.group.states {
+		if child := f.group.left[index]; child != nil {
+			all = child.saveLeft(all)
+		}
+	}
+	return all
 }
 
 func (f *frame) save() savedFrame {

@@ -47,16 +47,29 @@ func (e *CallError) Error() string { return e.Name + ": " + e.Cause }
 // A StatusChange is the detail of a "Step Functions Execution Status Change"
 // event of source aws.states.
 type StatusChange struct {
-	ExecutionArn    string  `json:"executionArn"`
-	StateMachineArn string  `json:"stateMachineArn"`
-	Name            string  `json:"name"`
-	Status          string  `json:"status"`
-	StartDate       int64   `json:"startDate"` // milliseconds
-	StopDate        *int64  `json:"stopDate"`
-	Input           string  `json:"input"`
-	Output          *string `json:"output"`
-	Error           *string `json:"error,omitempty"`
-	Cause           *string `json:"cause,omitempty"`
+	ExecutionArn           string     `json:"executionArn"`
+	StateMachineArn        string     `json:"stateMachineArn"`
+	StateMachineVersionArn *string    `json:"stateMachineVersionArn"`
+	StateMachineAliasArn   *string    `json:"stateMachineAliasArn"`
+	Name                   string     `json:"name"`
+	Status                 string     `json:"status"`
+	StartDate              int64      `json:"startDate"` // milliseconds
+	StopDate               *int64     `json:"stopDate"`
+	Input                  string     `json:"input"`
+	InputDetails           *inclusion `json:"inputDetails"`
+	Output                 *string    `json:"output"`
+	OutputDetails          *inclusion `json:"outputDetails"`
+	Error                  *string    `json:"error"`
+	Cause                  *string    `json:"cause"`
+	RedriveCount           int64      `json:"redriveCount"`
+	RedriveDate            *int64     `json:"redriveDate"`
+	RedriveStatus          string     `json:"redriveStatus"`
+	RedriveStatusReason    *string    `json:"redriveStatusReason"`
+}
+
+// An inclusion says that the document beside it was not left out.
+type inclusion struct {
+	Included bool `json:"included"`
 }
 
 // Config is what a Server is made of.

@@ -65,16 +65,17 @@ func (s *Server) saveExecution(tx *disk.Tx, x *execution) error {
 	if err := put(tx, executionsBucket, []byte(x.arn), x.save()); err != nil {
 		return err
 	}
-	var unsaved []json.RawMessage
+	chunk := []byte{'['}
 	for _, e := range x.history {
 		if e.id > x.onDisk {
-			unsaved = append(unsaved, e.text())
+			chunk = append(e.append(chunk), ',')
 		}
 	}
-	if len(unsaved) == 0 {
+	if len(chunk) == 1 {
 		return nil
 	}
-	return put(tx, historyBucket+x.arn, binary.BigEndian.AppendUint64(nil, uint64(x.onDisk)), unsaved)
+	chunk[len(chunk)-1] = ']'
+	return tx.Put(historyBucket+x.arn, binary.BigEndian.AppendUint64(nil, uint64(x.onDisk)), chunk)
 }
 
 // deleteExecution keeps nothing but the name, which stays taken.

@@ -308,3 +308,30 @@ func TestRedrive(t *testing.T) {
 		}
 	})
 }
+
+func TestRedriveKeepsWhatSucceeded(t *testing.T) {
+	inWorld(t, func(w *world) { redriveMap(w, func() {}) })
+}
+
+// redriveMap fails in one of three iterations and redrives.
+func redriveMap(w *world, between func()) {
+	w.tasks.function = func(_ context.Context, _ string, payload []byte) ([]byte, error) {
+		if len(w.tasks.made()) == 2 {
+			return nil, &states.FunctionError{Type: "Broken", Payload: []byte("{}")}
+		}
+		return payload, nil
+	}
+	machine := w.create("m", `{"StartAt":"M","States":{"M":{"Type":"Map","MaxConcurrency":1,"End":true,"ItemProcessor":{
+		"StartAt":"P","States":{"P":{"Type":"Pass","Assign":{"v.$":"$"},"Next":"T"},
+		"T":{"Type":"Task","Resource":"`+lambdaARN+`","ResultSelector":{"v.$":"$v"},"End":true}}}}}}`)
+	x := w.run(machine, "", "[1,2,3]")
+	w.ends(x, "FAILED", "Broken: {}")
+	between()
+	if _, err := w.client.RedriveExecution(w.t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: &x}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.ends(x, "SUCCEEDED", `[{"v":1},{"v":2},{"v":3}]`)
+	if n := len(w.tasks.made()); n != 4 {
+		w.t.Errorf("the function was invoked %d times", n)
+	}
+}
