@@ -2,7 +2,6 @@ package decide
 
 import (
 	"fmt"
-	"reflect"
 
 	"portolan/shared/contract"
 	"portolan/shared/fault"
@@ -83,7 +82,7 @@ func PutPolicy(cluster *model.Cluster, name string, current *model.Policy,
 	}
 	next := *current
 	next.Spec = spec
-	return next, !reflect.DeepEqual(current.Spec, spec)
+	return next, current.Spec != spec
 }
 
 // DescribePolicy says in a few words what a policy does.

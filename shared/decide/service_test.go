@@ -1,0 +1,85 @@
+package decide
+
+import (
+	"testing"
+	"time"
+
+	"portolan/shared/contract"
+	"portolan/shared/model"
+)
+
+var (
+	asked  = contract.Cause{Who: "jo", What: "putService", Why: "a test", Source: "api"}
+	atNoon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	onDemo = &model.Cluster{Spec: contract.ClusterSpec{Name: "demo", Team: "shop"}}
+)
+
+func described(image string, replicas *int) contract.ServiceSpec {
+	return contract.ServiceSpec{Image: image, Memory: contract.Memory{LimitMiB: 64}, Replicas: replicas}
+}
+
+func TestPutService(t *testing.T) {
+	two, three := 2, 3
+	running := model.Service{
+		Cluster: "demo", Name: "web", Team: "shop", Status: contract.ServiceHealthy,
+		Generation: 4, Replicas: 2, Release: 3, LastRelease: 5, Version: 9,
+	}
+	retired := running
+	retired.Status = contract.ServiceRetired
+	newest := &model.Release{Number: 3, Spec: described("web:1", nil)}
+	withLists := described("web:1", nil)
+	withLists.Command, withLists.Environment = []string{}, map[string]string{}
+	global := contract.ServiceSpec{Image: "web:1", Mode: contract.Global}
+	for name, test := range map[string]struct {
+		current *model.Service
+		newest  *model.Release
+		spec    contract.ServiceSpec
+
+		kind                contract.OperationKind
+		generation, release int64
+		replicas            int
+	}{
+		"new":                         {nil, nil, described("web:1", nil), contract.KindDeploy, 1, 1, 1},
+		"new with replicas":           {nil, nil, described("web:1", &three), contract.KindDeploy, 1, 1, 3},
+		"new on each node":            {nil, nil, global, contract.KindDeploy, 1, 1, 1},
+		"the same":                    {&running, newest, described("web:1", &two), "", 4, 3, 2},
+		"the same but for empty ones": {&running, newest, withLists, "", 4, 3, 2},
+		"no word of replicas":         {&running, newest, described("web:1", nil), "", 4, 3, 2},
+		"replicas alone":              {&running, newest, described("web:1", &three), contract.KindScale, 5, 3, 3},
+		"another image":               {&running, newest, described("web:2", nil), contract.KindDeploy, 5, 6, 2},
+		"another image and replicas":  {&running, newest, described("web:2", &three), contract.KindDeploy, 5, 6, 3},
+		"the same after it was gone":  {&retired, newest, described("web:1", nil), contract.KindDeploy, 5, 6, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := running
+			got := PutService(onDemo, "web", test.current, test.newest, test.spec, asked, atNoon)
+			v := got.Service
+			if got.Kind != test.kind || v.Generation != test.generation || v.Release != test.release || v.Replicas != test.replicas {
+				t.Errorf("%s, and the service is %+v", got.Kind, v)
+			}
+			if (got.Release != nil) != (test.kind == contract.KindDeploy) || got.Reason == "" {
+				t.Errorf("the release is %+v, because %q", got.Release, got.Reason)
+			}
+			if v.Cluster != "demo" || v.Name != "web" || v.Team != "shop" || v.Global != (test.spec.Mode == contract.Global) {
+				t.Errorf("the service is %+v", v)
+			}
+			if running != before {
+				t.Error("what was handed in was changed")
+			}
+			if got.Release == nil {
+				return
+			}
+			if r := got.Release; r.Number != v.LastRelease || r.Spec.Replicas != nil || r.Spec.Image != test.spec.Image ||
+				r.Status != contract.ReleasePending || r.Cause != asked || !r.CreatedAt.Equal(atNoon) || v.Status != contract.ServiceDeploying {
+				t.Errorf("the release is %+v of %+v", r, v)
+			}
+		})
+	}
+}
+
+func TestRetireService(t *testing.T) {
+	got := RetireService(model.Service{Status: contract.ServiceUnhealthy, Reason: "crashes", Generation: 4, Release: 2})
+	if got.Status != contract.ServiceRetiring || got.Reason != "" || got.Generation != 5 || got.Release != 2 {
+		t.Errorf("the service is %+v", got)
+	}
+}
