@@ -296,6 +296,19 @@ func (s *Server) note(g *group, i *instance) {
 	})
 }
 
+// resume goes on with an instance after a restart. What other services were to
+// be told may have been lost with the process, and is told again: they take it
+// twice.
+func (s *Server) resume(g *group, i *instance) {
+	switch {
+	case i.ending() || i.Health == "Dead":
+		s.lose(i)
+	case i.State == "InService" && i.Cluster != "" && i.Due.IsZero():
+		i.Due = s.config.Clock.Now().Add(s.config.IDs.Between(agentLow, agentHigh))
+	}
+	s.note(g, i)
+}
+
 func (s *Server) touch(g *group, i *instance) {
 	s.dirty[g.Name] = true
 	s.note(g, i)

@@ -19,8 +19,8 @@ func (s *Server) operations() map[string]wire.Operation {
 		"TerminateInstanceInAutoScalingGroup": operation(s, s.terminateInstance),
 		"DescribeAutoScalingInstances":        operation(s, s.describeInstances),
 		"DescribeScalingActivities":           operation(s, s.describeActivities),
-		"SuspendProcesses":                    operation(s, s.suspend),
-		"ResumeProcesses":                     operation(s, s.resume),
+		"SuspendProcesses":                    operation(s, s.suspendProcesses),
+		"ResumeProcesses":                     operation(s, s.resumeProcesses),
 		"SetInstanceProtection":               operation(s, s.protect),
 		"SetInstanceHealth":                   operation(s, s.setHealth),
 		"CreateOrUpdateTags":                  operation(s, s.tag),
@@ -273,9 +273,13 @@ type processesInput struct {
 var processes = []string{"AddToLoadBalancer", "AlarmNotification", "AZRebalance", "HealthCheck", "InstanceRefresh", "Launch",
 	"ReplaceUnhealthy", "ScheduledActions", "Terminate"}
 
-func (s *Server) suspend(in *processesInput) (*nothing, error) { return s.setProcesses(in, true) }
+func (s *Server) suspendProcesses(in *processesInput) (*nothing, error) {
+	return s.setProcesses(in, true)
+}
 
-func (s *Server) resume(in *processesInput) (*nothing, error) { return s.setProcesses(in, false) }
+func (s *Server) resumeProcesses(in *processesInput) (*nothing, error) {
+	return s.setProcesses(in, false)
+}
 
 func (s *Server) setProcesses(in *processesInput, suspended bool) (*nothing, error) {
 	g, err := s.find(in.Name)

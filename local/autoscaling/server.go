@@ -96,7 +96,7 @@ func New(config Config) (*Server, error) {
 	for _, name := range sortedKeys(s.groups) {
 		g := s.groups[name]
 		for _, i := range g.Instances {
-			s.note(g, i)
+			s.resume(g, i)
 		}
 		s.look(g, 0)
 	}

@@ -147,7 +147,8 @@ func (s *Server) keep(a *alarm) error {
 }
 
 func notFound() error {
-	return &wire.Error{Code: "ResourceNotFound", QueryCode: "ResourceNotFound", Status: 404}
+	return &wire.Error{Code: "ResourceNotFound", QueryCode: "ResourceNotFound", Status: 404,
+		Message: "The named resource does not exist."}
 }
 
 func invalid(format string, args ...any) error {

@@ -44,6 +44,7 @@ type repository struct {
 
 type image struct {
 	Digest    string    `json:"digest"`
+	TaggedAs  []string  `json:"taggedAs"` // also by tags that have moved on
 	Manifest  string    `json:"manifest"`
 	MediaType string    `json:"mediaType"`
 	PushedAt  wire.Time `json:"pushedAt"`
@@ -214,6 +215,8 @@ func (s *Server) store(r *repository, tag, manifest, mediaType string) (digest s
 	}
 	if tag != "" {
 		r.Tags[tag] = digest
+		i := r.resolve(imageID{ImageDigest: digest})
+		i.TaggedAs = append(i.TaggedAs, tag)
 	}
 	return digest, false, s.keep(r)
 }

@@ -63,6 +63,12 @@ func TestATagMovesAndItsDigestsStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if digest, tags, ok := server.LookUpImage("111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/web@" + first); !ok || digest != first || tags[0] != "latest" {
+		t.Errorf("by its digest the image is %s %v", digest, tags)
+	}
+	if digest, _, ok := server.LookUpImage("111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/web"); !ok || digest != second {
+		t.Errorf("the newest image is %s", digest)
+	}
 	if got := out.ImageDetails; *got[0].ImageDigest != second || *got[1].ImageDigest != first || len(got[1].ImageTags) != 0 {
 		t.Errorf("images: %+v", got)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"portolan/local/wire"
 )
@@ -73,6 +74,36 @@ func (r *repository) resolve(id imageID) *image {
 		return nil
 	}
 	return r.Images[at]
+}
+
+// LookUpImage knows an image by its URI, with a tag or a digest, with all tags
+// that it was ever pushed under.
+func (s *Server) LookUpImage(uri string) (digest string, tags []string, ok bool) {
+	host := s.config.Account + ".dkr.ecr." + s.config.Region + ".amazonaws.com/"
+	rest, ours := strings.CutPrefix(uri, host)
+	if !ours {
+		return "", nil, false
+	}
+	rest, digest, _ = strings.Cut(rest, "@")
+	name, tag, _ := strings.Cut(rest, ":")
+	if tag == "" && digest == "" {
+		tag = "latest"
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, known := s.repositories[name]
+	if !known {
+		return "", nil, false
+	}
+	id := imageID{ImageDigest: digest}
+	if digest == "" {
+		id.ImageTag = tag
+	}
+	i := r.resolve(id)
+	if i == nil {
+		return "", nil, false
+	}
+	return i.Digest, slices.Clone(i.TaggedAs), true
 }
 
 // tagsOf are the tags that stand for the digest, sorted.

@@ -93,13 +93,19 @@ func (d *definition) needs() (cpu, memory int, ports []int) {
 	return cpu, memory, ports
 }
 
-// fate is what the images' names say of how the task fares.
-func (d *definition) fate() string {
+// fateOf is what the images' names and tags say of how the task fares.
+func (s *Server) fateOf(d *definition) string {
+	names := ""
+	for _, c := range d.containers() {
+		names += " " + c.Image
+		if s.config.Images != nil {
+			_, tags, _ := s.config.Images.LookUpImage(c.Image)
+			names += " " + strings.Join(tags, " ")
+		}
+	}
 	for _, word := range []string{"pull-fail", "crash", "unhealthy"} {
-		for _, c := range d.containers() {
-			if strings.Contains(c.Image, word) {
-				return word
-			}
+		if strings.Contains(names, word) {
+			return word
 		}
 	}
 	return ""

@@ -78,7 +78,7 @@ func (s *Server) running(t *task) {
 		c := &t.View.Containers[i]
 		c.LastStatus, c.RuntimeID = "RUNNING", s.config.IDs.Hex(64)
 		if c.ImageDigest == "" {
-			c.ImageDigest = digestOf(c.Image)
+			c.ImageDigest = s.digestOf(c.Image)
 		}
 	}
 	for i := range t.Balanced {

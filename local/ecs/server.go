@@ -18,7 +18,8 @@ import (
 	"portolan/local/wire"
 )
 
-// Config is what a Server is made of. Events, Roles and Targets may be nil.
+// Config is what a Server is made of. Events, Roles, Targets and Images
+// may be nil.
 type Config struct {
 	Clock   *clock.Clock
 	Disk    *disk.Disk
@@ -28,6 +29,13 @@ type Config struct {
 	Events  events.Emitter
 	Roles   RoleRecorder
 	Targets TargetGroups
+	Images  Images
+}
+
+// Images knows what was pushed under which tags. An image pinned by its digest
+// still fares as the tags say that it was pushed with.
+type Images interface {
+	LookUpImage(image string) (digest string, tags []string, ok bool)
 }
 
 // A RoleRecorder notes that ECS assumed a role for a task, as CloudTrail does.

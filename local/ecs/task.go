@@ -159,7 +159,7 @@ type taskOrder struct {
 func (s *Server) start(o taskOrder) *task {
 	d, id := o.definition, s.config.IDs.Hex(32)
 	cpu, memory, _ := d.needs()
-	t := &task{Cluster: o.cluster, CPU: cpu, Memory: memory, Fate: d.fate(), Checks: d.checksHealth()}
+	t := &task{Cluster: o.cluster, CPU: cpu, Memory: memory, Fate: s.fateOf(d), Checks: d.checksHealth()}
 	t.View = taskView{
 		Attachments: []attachment{}, Attributes: []attribute{{"ecs.cpu-architecture", "x86_64"}},
 		CapacityProviderName: o.spot.provider, ClusterArn: s.arn("cluster", o.cluster), Containers: []containerView{},

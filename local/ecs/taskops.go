@@ -8,9 +8,14 @@ import (
 	"portolan/local/wire"
 )
 
-// digestOf makes up the digest of an image that is named by a tag: always the
-// same one.
-func digestOf(image string) string {
+// digestOf is the digest of an image that is named by a tag. Of one that nobody
+// pushed here it is made up, always the same one.
+func (s *Server) digestOf(image string) string {
+	if s.config.Images != nil {
+		if digest, _, ok := s.config.Images.LookUpImage(image); ok {
+			return digest
+		}
+	}
 	sum := sha256.Sum256([]byte(image))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }

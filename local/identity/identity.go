@@ -84,7 +84,8 @@ func (s *Server) AddUser(accessKeyID, secret, name string) error {
 }
 
 // AssumeRole issues a key for a session of the role, as STS does for a Lambda
-// function or a task. The session lasts for ttl, or an hour if that is zero.
+// function or a task. The session lasts for ttl, or an hour if that is zero, on
+// the clock of its users: SDKs renew it by the machine's own time.
 func (s *Server) AssumeRole(roleARN, sessionName string, ttl time.Duration) (Key, error) {
 	account, role, err := splitRole(roleARN)
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *Server) AssumeRole(roleARN, sessionName string, ttl time.Duration) (Key
 	ids := s.config.IDs
 	key := &Key{
 		AccessKeyID: "ASIA" + ids.Base32(16), SecretAccessKey: ids.Hex(40), SessionToken: ids.Base32(120),
-		Expires: s.config.Clock.Now().Add(ttl).Truncate(time.Second),
+		Expires: s.config.Clock.Now().Add(s.config.Clock.Local(ttl)).Truncate(time.Second),
 		ARN:     "arn:aws:sts::" + account + ":assumed-role/" + role + "/" + sessionName,
 		UserID:  RoleID(role) + ":" + sessionName,
 	}
@@ -149,7 +150,8 @@ func (s *Server) Resolve(_ context.Context, accessKey string) (wire.Identity, er
 	key, ok := s.keys[accessKey]
 	switch {
 	case accessKey == "":
-		return wire.Identity{}, &wire.Error{Code: "MissingAuthenticationToken", Status: http.StatusForbidden,
+		return wire.Identity{}, &wire.Error{Code: "MissingAuthenticationTokenException",
+			QueryCode: "MissingAuthenticationToken", Status: http.StatusForbidden,
 			Message: "Request is missing Authentication Token"}
 	case !ok:
 		return wire.Identity{}, &wire.Error{Code: "UnrecognizedClientException", QueryCode: "InvalidClientTokenId",

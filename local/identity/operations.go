@@ -61,7 +61,7 @@ func (s *Server) assumeRole(ctx context.Context, in *assumeRoleInput) (*assumeRo
 	}
 	return &assumeRoleOutput{
 		Credentials: credentials{AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey,
-			SessionToken: key.SessionToken, Expiration: wire.At(key.Expires)},
+			SessionToken: key.SessionToken, Expiration: wire.At(s.config.Clock.Machine(key.Expires))},
 		AssumedRoleUser: assumedRoleUser{AssumedRoleID: key.UserID, Arn: key.ARN},
 	}, nil
 }

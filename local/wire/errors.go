@@ -65,14 +65,14 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	case CBOR:
 		header.Set("Content-Type", "application/cbor")
 		header.Set("Smithy-Protocol", "rpc-v2-cbor")
-		setQueryError(header, e)
+		setQueryError(r, header, e)
 		body, err = cbor.Marshal(errorMembers(e))
 	default:
 		header.Set("Content-Type", x.protocol.contentType())
 		if x.protocol == REST {
 			header.Set("X-Amzn-Errortype", e.Code)
 		}
-		setQueryError(header, e)
+		setQueryError(r, header, e)
 		body, err = json.Marshal(errorMembers(e))
 	}
 	if err != nil && body == nil {
@@ -94,9 +94,9 @@ func errorMembers(e *Error) map[string]any {
 }
 
 // setQueryError tells a client of a service that once spoke Query the code that
-// it had then.
-func setQueryError(header http.Header, e *Error) {
-	if e.QueryCode != "" {
+// it had then. Only such a client asks for it; any other would be misled.
+func setQueryError(r *http.Request, header http.Header, e *Error) {
+	if e.QueryCode != "" && r.Header.Get("X-Amzn-Query-Mode") != "" {
 		header.Set("X-Amzn-Query-Error", e.QueryCode+";"+fault(e))
 	}
 }
