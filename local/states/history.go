@@ -2,10 +2,10 @@ package states
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"portolan/local/states/value"
-	"portolan/local/wire"
 )
 
 // maxEvents is how many events a history holds. The last is kept for the end.
@@ -92,11 +92,7 @@ func (e *event) append(dst []byte) []byte {
 }
 
 func epoch(t time.Time) value.Number {
-	raw, err := json.Marshal(wire.At(t))
-	if err != nil {
-		return "0"
-	}
-	return value.Number(raw)
+	return value.Number(strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', -1, 64))
 }
 
 func milliseconds(t time.Time) value.Number { return value.Whole(t.UnixMilli()) }

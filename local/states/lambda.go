@@ -3,6 +3,7 @@ package states
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,12 +62,14 @@ func (s *Server) invokeService(ctx context.Context, parameters any) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	return s.invocation(out), nil
+	tail, _ := p.Get("LogType")
+	return s.invocation(out, tail == "Tail"), nil
 }
 
 // invocation is what the integration makes of a function's result: the answer
-// of Lambda's Invoke with its HTTP headers.
-func (s *Server) invocation(out []byte) any {
+// of Lambda's Invoke with its HTTP headers, and the end of the log if it was
+// asked for.
+func (s *Server) invocation(out []byte, tail bool) any {
 	payload, err := value.Parse(out)
 	if err != nil {
 		payload = string(out)
@@ -84,11 +87,17 @@ func (s *Server) invocation(out []byte) any {
 		{"X-Amzn-Trace-Id", "root=" + trace + ";sampled=0"},
 		{"Content-Type", "application/json"},
 	}
-	return value.Members(
-		"ExecutedVersion", "$LATEST", "Payload", payload,
+	answer := value.Members("ExecutedVersion", "$LATEST")
+	if tail {
+		log := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "END RequestId: %s\n", id))
+		answer.Set("LogResult", log)
+		headers = append(headers, [2]string{"X-Amz-Log-Result", log})
+	}
+	return answer.Merge(value.Members(
+		"Payload", payload,
 		"SdkHttpMetadata", httpMetadata(headers),
 		"SdkResponseMetadata", value.Members("RequestId", id),
-		"StatusCode", value.Number("200"))
+		"StatusCode", value.Number("200")))
 }
 
 func httpMetadata(headers [][2]string) *value.Object {

@@ -1,7 +1,6 @@
 package states
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -91,6 +90,9 @@ func (s *Server) end(x *execution, status string, bad *failure) {
 	s.notify(x)
 	s.finished = append(s.finished, x)
 	s.forget()
+	if m := s.machines[x.revision.machineARN]; m != nil && m.deleting {
+		s.after(func() { s.retire(m) })
+	}
 }
 
 // forget drops the oldest closed executions past what is retained.
@@ -118,8 +120,7 @@ func (s *Server) announce(x *execution) {
 	if s.config.Changed == nil {
 		return
 	}
-	change := x.change()
-	s.later(func() { s.config.Changed(context.WithoutCancel(s.ctx), change) })
+	s.changes = append(s.changes, x.change())
 }
 
 // change is how the execution stands.

@@ -163,12 +163,21 @@ func (s *Server) find(arn string) (*machine, error) {
 	return m, nil
 }
 
-// removeMachine forgets a machine once none of its executions runs.
+// removeMachine marks a machine as being deleted: it goes once none of its
+// executions runs.
 func (s *Server) removeMachine(m *machine) error {
 	m.deleting = true
+	if err := s.saveMachine(m); err != nil {
+		return err
+	}
+	return s.retire(m)
+}
+
+// retire forgets a machine that is being deleted, unless an execution of it runs.
+func (s *Server) retire(m *machine) error {
 	for _, x := range s.executions {
 		if x.open() && x.revision.machineARN == m.arn {
-			return s.saveMachine(m)
+			return nil
 		}
 	}
 	delete(s.machines, m.arn)

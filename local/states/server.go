@@ -113,6 +113,8 @@ type Server struct {
 	dirty      []*execution                 // to be saved before effects start
 	pending    []func()                     // see after
 	effects    []func()                     // see later
+	changes    []StatusChange               // to be told
+	telling    bool
 }
 
 // New reads what the disk holds and lets executions go on. Call Close to stop.
@@ -152,7 +154,7 @@ func (s *Server) Close() error {
 
 // locked runs fn on the state, saves what it changed, and then starts the
 // effects that it asked for. fn's error is returned after that: a refused call
-// changes nothing.
+// changes nothing. Effects of what could not be saved wait for a save that can.
 func (s *Server) locked(fn func() error) error {
 	s.mu.Lock()
 	err := fn()
@@ -161,16 +163,40 @@ func (s *Server) locked(fn func() error) error {
 		s.pending = s.pending[1:]
 		do()
 	}
-	if saved := s.save(); saved != nil && err == nil {
+	var effects []func()
+	if saved := s.save(); saved == nil {
+		effects, s.effects = s.effects, nil
+	} else if err == nil {
 		err = saved
 	}
-	effects := s.effects
-	s.effects = nil
 	s.mu.Unlock()
 	for _, effect := range effects {
 		effect()
 	}
+	s.tell()
 	return err
+}
+
+// tell passes changes of status on, one at a time and in order: whoever comes
+// while another does leaves them to it.
+func (s *Server) tell() {
+	if s.config.Changed == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.telling {
+		return
+	}
+	s.telling = true
+	for len(s.changes) > 0 {
+		change := s.changes[0]
+		s.changes = s.changes[1:]
+		s.mu.Unlock()
+		s.config.Changed(context.WithoutCancel(s.ctx), change)
+		s.mu.Lock()
+	}
+	s.telling = false
 }
 
 // later notes an effect: it starts once the state was saved. It must not wait.

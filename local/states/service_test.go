@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -64,6 +65,7 @@ type world struct {
 	server  *states.Server
 	client  *sfn.Client
 	tasks   *tasks
+	mu      sync.Mutex
 	changes []states.StatusChange
 	disk    *disk.Disk
 	retain  int
@@ -73,14 +75,13 @@ type world struct {
 // start makes the server anew, as after a restart when there is a disk.
 func (w *world) start() {
 	w.t.Helper()
-	var mu sync.Mutex
 	server, err := states.New(states.Config{
 		Clock: clock.New(1), Region: region, Account: account, Tasks: w.tasks, Disk: w.disk, Retain: w.retain,
 		NewID: func() string { w.ids++; return fmt.Sprintf("00000000-0000-4000-8000-%012d", w.ids) },
 		Rand:  rand.New(rand.NewPCG(1, 2)),
 		Changed: func(_ context.Context, c states.StatusChange) {
-			mu.Lock()
-			defer mu.Unlock()
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.changes = append(w.changes, c)
 		},
 	})
@@ -235,6 +236,63 @@ func TestMachinesAreManaged(t *testing.T) {
 		}
 		_, err = w.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &arn})
 		w.refused(err, "StateMachineDoesNotExist")
+	})
+}
+
+func TestAMachineThatRunsIsDeletedLater(t *testing.T) {
+	inWorld(t, func(w *world) {
+		ctx := w.t.Context()
+		arn := w.create("waits", waits)
+		x := w.run(arn, "", "{}")
+		if _, err := w.client.DeleteStateMachine(ctx, &sfn.DeleteStateMachineInput{StateMachineArn: &arn}); err != nil {
+			t.Fatal(err)
+		}
+		d, err := w.client.DescribeStateMachine(ctx, &sfn.DescribeStateMachineInput{StateMachineArn: &arn})
+		if err != nil || d.Status != types.StateMachineStatusDeleting {
+			t.Errorf("described as %+v, %v", d, err)
+		}
+		_, err = w.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &arn})
+		w.refused(err, "StateMachineDeleting")
+		w.ends(x, "SUCCEEDED", "{}")
+		_, err = w.client.DescribeStateMachine(ctx, &sfn.DescribeStateMachineInput{StateMachineArn: &arn})
+		w.refused(err, "StateMachineDoesNotExist")
+	})
+}
+
+func TestThousandsOfExecutions(t *testing.T) {
+	inWorld(t, func(w *world) {
+		machine := w.create("waits", waits)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		const count = 5000
+		var last string
+		for range count {
+			x, err := w.server.Start(machine, "", `{"a":1}`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = x.ExecutionArn
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if each := (after.HeapAlloc - before.HeapAlloc) / count; each > 6<<10 {
+			t.Errorf("an execution that waits takes %d bytes", each)
+		}
+		w.ends(last, "SUCCEEDED", `{"a":1}`)
+		synctest.Wait()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.changes) != 2*count {
+			t.Errorf("%d changes of status were told", len(w.changes))
+		}
+		open := map[string]bool{}
+		for _, c := range w.changes {
+			if open[c.Name] == (c.Status == "RUNNING") {
+				t.Fatalf("%s is told to be %s out of order", c.Name, c.Status)
+			}
+			open[c.Name] = true
+		}
 	})
 }
 

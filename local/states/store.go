@@ -50,6 +50,10 @@ func (s *Server) save() error {
 		return nil
 	})
 	if err != nil {
+		for _, x := range dirty {
+			s.touch(x)
+		}
+		s.forgotten = append(forgotten, s.forgotten...)
 		return err
 	}
 	for _, x := range dirty {
