@@ -41,6 +41,14 @@ func (c *Clock) Real(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / c.speed)
 }
 
+// Local is how much of this clock passes while d passes on the machine's own.
+func (c *Clock) Local(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * c.speed)
+}
+
+// Machine is the machine's own time at which this clock shows t.
+func (c *Clock) Machine(t time.Time) time.Time { return time.Now().Add(c.Real(c.Until(t))).UTC() }
+
 // AfterFunc calls f in its own goroutine once d of this clock has passed.
 func (c *Clock) AfterFunc(d time.Duration, f func()) *time.Timer {
 	return time.AfterFunc(c.Real(d), f)

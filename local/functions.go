@@ -1,0 +1,148 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"portolan/functions/alarm"
+	"portolan/functions/api"
+	"portolan/functions/autoscale"
+	"portolan/functions/dispatch"
+	"portolan/functions/node"
+	"portolan/functions/operation"
+	"portolan/functions/pipeline"
+	"portolan/functions/service"
+	"portolan/functions/signal"
+	"portolan/functions/stack"
+	"portolan/functions/sweep"
+	"portolan/functions/trail"
+	"portolan/local/states"
+	"portolan/shared/environment"
+	"portolan/shared/fault"
+)
+
+// handlers builds each function's handler as its lambda/main.go does.
+var handlers = map[string]func(*environment.Environment) lambda.Handler{
+	"AlarmFunction":     of(alarm.New, (*alarm.Handler).Handle),
+	"ApiFunction":       of(api.New, (*api.Handler).Handle),
+	"AutoscaleFunction": of(autoscale.New, (*autoscale.Handler).Handle),
+	"DispatchFunction":  of(dispatch.New, (*dispatch.Handler).Handle),
+	"NodeFunction":      of(node.New, (*node.Handler).Handle),
+	"OperationFunction": of(operation.New, (*operation.Handler).Handle),
+	"PipelineFunction":  of(pipeline.New, (*pipeline.Handler).Handle),
+	"ServiceFunction":   of(service.New, (*service.Handler).Handle),
+	"SignalFunction":    of(signal.New, (*signal.Handler).Handle),
+	"StackFunction":     of(stack.New, (*stack.Handler).Handle),
+	"SweepFunction":     of(sweep.New, (*sweep.Handler).Handle),
+	"TrailFunction":     of(trail.New, (*trail.Handler).Handle),
+}
+
+func of[H, In, Out any](build func(*environment.Environment) *H,
+	handle func(*H, context.Context, In) (Out, error)) func(*environment.Environment) lambda.Handler {
+	return func(env *environment.Environment) lambda.Handler {
+		h := build(env)
+		return lambda.NewHandler(fault.Boundary(func(ctx context.Context, in In) (Out, error) {
+			return handle(h, ctx, in)
+		}))
+	}
+}
+
+// A runtime runs functions as Lambda does: with a time-out, under a role of their
+// own, and with errors named as the Go runtime names them.
+type runtime struct {
+	functions map[string]*runnable // by name and by ARN
+	calls     sync.Map             // function's name → *callCount
+	log       *slog.Logger
+}
+
+type runnable struct {
+	name    string
+	timeout time.Duration
+	handler lambda.Handler
+}
+
+// newRuntime builds the handlers of all functions of the deployment.
+func newRuntime(functions []function, config func(role string) aws.Config, base environment.Environment) (*runtime, error) {
+	out := &runtime{functions: map[string]*runnable{}, log: base.Log}
+	for _, f := range functions {
+		build, ok := handlers[f.logicalID]
+		if !ok {
+			return nil, fmt.Errorf("template.yaml has a function %s that nothing here runs", f.logicalID)
+		}
+		env := base
+		env.AWS = config(f.logicalID)
+		env.Log = base.Log.With("function", f.name)
+		env.Variables = func(name string) string { return f.variables[name] }
+		made := &runnable{name: f.name, timeout: f.timeout, handler: build(&env)}
+		out.functions[f.name], out.functions[f.arn] = made, made
+	}
+	return out, nil
+}
+
+// invoke runs a function and waits for its answer. A function that fails is a
+// *states.FunctionError.
+func (r *runtime) invoke(ctx context.Context, name string, payload []byte) (answer []byte, err error) {
+	f, ok := r.functions[name]
+	if !ok {
+		return nil, &states.CallError{Name: "Lambda.ResourceNotFoundException",
+			Cause: "Function not found: " + name}
+	}
+	r.count(f.name)
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = functionError("Runtime.ExitError", fmt.Sprint("panic: ", panicked))
+		}
+	}()
+	answer, err = f.handler.Invoke(ctx, payload)
+	if err == nil {
+		return answer, nil
+	}
+	var named messages.InvokeResponse_Error
+	if errors.As(err, &named) {
+		return nil, functionError(named.Type, named.Message)
+	}
+	return nil, functionError(reflect.TypeOf(err).String(), err.Error())
+}
+
+func functionError(kind, message string) *states.FunctionError {
+	payload, err := json.Marshal(map[string]string{"errorType": kind, "errorMessage": message})
+	if err != nil {
+		slog.Error("encoding a function's error", "error", err)
+	}
+	return &states.FunctionError{Type: kind, Payload: payload}
+}
+
+func (r *runtime) count(name string) {
+	counter, _ := r.calls.LoadOrStore(name, new(callCount))
+	counter.(*callCount).add()
+}
+
+// A callCount counts invocations.
+type callCount struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (c *callCount) add() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+}
+
+func (c *callCount) value() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}

@@ -1,0 +1,461 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/oklog/ulid/v2"
+
+	"portolan/local/autoscaling"
+	"portolan/local/clock"
+	"portolan/local/cloudwatch"
+	"portolan/local/codepipeline"
+	"portolan/local/disk"
+	"portolan/local/dynamodb"
+	"portolan/local/ec2"
+	"portolan/local/ecr"
+	"portolan/local/ecs"
+	"portolan/local/elbv2"
+	"portolan/local/events"
+	"portolan/local/iam"
+	"portolan/local/identity"
+	"portolan/local/sqs"
+	"portolan/local/states"
+	"portolan/local/states/sdktask"
+	"portolan/local/trail"
+	"portolan/local/unique"
+	"portolan/local/wire"
+	"portolan/shared/environment"
+)
+
+// Account is the number of the account that the embedded AWS has.
+const Account = "000000000000"
+
+// Config is how a local control plane starts.
+type Config struct {
+	// Files are template.yaml, openapi.yaml and statemachines/.
+	Files fs.FS
+
+	// Directory keeps all state across restarts; empty keeps nothing.
+	Directory string
+	Region    string
+	Stack     string
+
+	// Speed is how much faster than AWS time passes.
+	Speed float64
+
+	// Seed makes ids and chances repeatable.
+	Seed uint64
+	Log  *slog.Logger
+
+	// Middleware is put around every call of AWS, for faults and for counting.
+	Middleware []func(http.Handler) http.Handler
+}
+
+// A Local is a running control plane with its AWS. The services are there for
+// whoever sets a scene.
+type Local struct {
+	// API answers as API Gateway does, and AWS as all services.
+	API http.Handler
+	AWS *wire.Router
+
+	Clock        *clock.Clock
+	DynamoDB     *dynamodb.Server
+	States       *states.Server
+	Events       *events.Server
+	ECS          *ecs.Server
+	ECR          *ecr.Server
+	AutoScaling  *autoscaling.Server
+	CloudWatch   *cloudwatch.Server
+	CodePipeline *codepipeline.Server
+	SQS          *sqs.Server
+	Identity     *identity.Server
+
+	config     Config
+	disk       *disk.Disk
+	ids        *unique.Source
+	deployment *deployment
+	runtime    *runtime
+	targets    *targets
+	fleet      *fleet
+	trail      *trail.Trail
+	closers    []func()
+	cancel     context.CancelFunc
+	wait       sync.WaitGroup
+}
+
+// Start starts a control plane. Close stops it.
+func Start(config Config) (*Local, error) {
+	deployment, err := readDeployment(config.Files, Account, config.Region, config.Stack)
+	if err != nil {
+		return nil, err
+	}
+	l := &Local{config: config, deployment: deployment, Clock: clock.New(config.Speed), ids: unique.New(config.Seed)}
+	if config.Directory != "" {
+		if l.disk, err = disk.Open(config.Directory); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	for _, start := range []func(context.Context) error{
+		l.startAccounts, l.startFunctions, l.startSources, l.startCompute, l.startControlPlane,
+	} {
+		if err := start(ctx); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	return l, nil
+}
+
+// Close stops everything where it is, and returns once nothing runs any more.
+func (l *Local) Close() error {
+	l.cancel()
+	for _, closer := range l.closers {
+		closer()
+	}
+	l.wait.Wait()
+	if l.targets != nil {
+		l.targets.wait.Wait()
+	}
+	return l.disk.Close()
+}
+
+// keyTTL is how long the keys of the functions' own roles last: they never have
+// to be renewed.
+const keyTTL = 10 * 365 * 24 * time.Hour
+
+// User is the person at this machine: the caller whose credentials are printed.
+var User = aws.Credentials{AccessKeyID: "AKIAPORTOLANLOCAL000", SecretAccessKey: "portolan-local"}
+
+func (l *Local) startAccounts(context.Context) (err error) {
+	l.Identity, err = identity.New(identity.Config{
+		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region,
+	})
+	if err != nil {
+		return err
+	}
+	if err := l.Identity.AddUser(User.AccessKeyID, User.SecretAccessKey, "you"); err != nil {
+		return err
+	}
+	l.AWS = wire.NewRouter(l.Identity)
+	l.AWS.NewRequestID = l.ids.Fork().UUID
+	l.AWS.Register("sts", l.Identity)
+	return nil
+}
+
+// Config is the configuration of SDK clients that call the embedded AWS under
+// those credentials, without a socket.
+func (l *Local) Config(credentials aws.CredentialsProvider) aws.Config {
+	return aws.Config{
+		Region: l.config.Region, Credentials: credentials, HTTPClient: l.AWS.Client(),
+		BaseEndpoint: aws.String("http://aws.local"),
+	}
+}
+
+// UserConfig is the configuration of the person at this machine.
+func (l *Local) UserConfig() aws.Config {
+	return l.Config(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return User, nil }))
+}
+
+// roleConfig is the configuration of a function or machine under its own role.
+func (l *Local) roleConfig(owner string) aws.Config {
+	arn := "arn:aws:iam::" + Account + ":role/" + roleName(l.config.Stack, owner)
+	return l.Config(aws.NewCredentialsCache(aws.CredentialsProviderFunc(
+		func(context.Context) (aws.Credentials, error) { return l.assume(arn, owner) })))
+}
+
+func (l *Local) assume(roleARN, session string) (aws.Credentials, error) {
+	key, err := l.Identity.AssumeRole(roleARN, session, keyTTL)
+	return aws.Credentials{AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey,
+		SessionToken: key.SessionToken}, err
+}
+
+// startFunctions starts the runtime of functions, and the bus that calls them.
+func (l *Local) startFunctions(ctx context.Context) (err error) {
+	entropy := &lockedEntropy{source: ulid.Monotonic(rand.NewChaCha8([32]byte{byte(l.config.Seed)}), 0)}
+	base := environment.Environment{Log: l.config.Log, Now: l.Clock.Now, NewID: func() string {
+		return ulid.MustNew(ulid.Timestamp(l.Clock.Now()), entropy).String()
+	}}
+	if l.runtime, err = newRuntime(l.deployment.functions, l.roleConfig, base); err != nil {
+		return err
+	}
+	if l.SQS, err = sqs.New(sqs.Config{Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(),
+		Account: Account, Region: l.config.Region}); err != nil {
+		return err
+	}
+	for _, queue := range l.deployment.queues {
+		l.SQS.CreateQueue(queue.name)
+	}
+	l.AWS.Register("sqs", l.SQS)
+	l.targets = &targets{runtime: l.runtime, queues: l.SQS, letters: l.letters(), topics: l.topics(), clock: l.Clock, ctx: ctx}
+	l.Events, err = events.New(events.Config{
+		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region,
+		Deliver: l.targets.deliver, DeadLetter: l.targets.deadLetter,
+	})
+	if err != nil {
+		return err
+	}
+	l.closers = append(l.closers, l.Events.Close)
+	l.AWS.Register("events", l.Events)
+	return nil
+}
+
+// letters says which queue takes the events that a function could not handle.
+func (l *Local) letters() map[string]string {
+	out := map[string]string{}
+	for _, f := range l.deployment.functions {
+		arn, ok := path(f.properties, "DeadLetterQueue", "TargetArn").(string)
+		for _, queue := range l.deployment.queues {
+			if ok && queue.arn == arn {
+				out[f.arn] = queue.name
+			}
+		}
+	}
+	return out
+}
+
+// topics says which function listens to which topic.
+func (l *Local) topics() map[string]string {
+	out := map[string]string{}
+	for _, f := range l.deployment.functions {
+		events, _ := f.properties["Events"].(map[string]any)
+		for _, event := range events {
+			if topic, ok := path(event, "Properties", "Topic").(string); ok && path(event, "Type") == "SNS" {
+				out[topic] = f.arn
+			}
+		}
+	}
+	return out
+}
+
+// A lockedEntropy makes monotonic ULIDs for many goroutines.
+type lockedEntropy struct {
+	mu     sync.Mutex
+	source *ulid.MonotonicEntropy
+}
+
+func (e *lockedEntropy) Read(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.source.Read(p)
+}
+
+// MonotonicRead implements ulid.MonotonicReader.
+func (e *lockedEntropy) MonotonicRead(ms uint64, p []byte) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.source.MonotonicRead(ms, p)
+}
+
+// startSources starts the services that tell of alarms, images, builds and calls.
+func (l *Local) startSources(context.Context) (err error) {
+	l.trail, err = trail.New(trail.Config{Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account,
+		Region: l.config.Region, Events: l.Events})
+	if err != nil {
+		return err
+	}
+	l.closers = append(l.closers, l.trail.Close)
+	l.AWS.Use(l.trail.Middleware)
+	l.CloudWatch, err = cloudwatch.New(cloudwatch.Config{Clock: l.Clock, Disk: l.disk, Account: Account,
+		Region: l.config.Region, Events: l.Events, Act: l.targets.act})
+	if err != nil {
+		return err
+	}
+	l.CodePipeline, err = codepipeline.New(codepipeline.Config{Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(),
+		Account: Account, Region: l.config.Region, Events: l.Events})
+	if err != nil {
+		return err
+	}
+	l.ECR, err = ecr.New(ecr.Config{Clock: l.Clock, Disk: l.disk, Account: Account, Region: l.config.Region, Events: l.Events})
+	if err != nil {
+		return err
+	}
+	l.AWS.Register("monitoring", l.CloudWatch)
+	l.AWS.Register("codepipeline", l.CodePipeline)
+	l.AWS.Register("ecr", l.ECR)
+	return nil
+}
+
+// startCompute starts the services that clusters are made of.
+func (l *Local) startCompute(context.Context) (err error) {
+	network, err := ec2.New(ec2.Config{Account: Account, Region: l.config.Region, Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork()})
+	if err != nil {
+		return err
+	}
+	if l.fleet, err = newFleet(l.disk, l.Clock, network, l.config.Log); err != nil {
+		return err
+	}
+	balancing, err := elbv2.New(elbv2.Config{Account: Account, Region: l.config.Region, Clock: l.Clock, Disk: l.disk,
+		IDs: l.ids.Fork(), Subnet: func(id string) (string, string, bool) {
+			subnet, ok := network.Subnet(id)
+			return subnet.VpcID, subnet.AvailabilityZone, ok
+		}})
+	if err != nil {
+		return err
+	}
+	roles, err := iam.New(iam.Config{Account: Account, Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork()})
+	if err != nil {
+		return err
+	}
+	l.AWS.Register("ec2", network.Handler())
+	l.AWS.Register("elasticloadbalancing", balancing.Handler())
+	l.AWS.Register("iam", roles.Handler())
+	network.UseInstances(l.fleet)
+	network.UseInterfaces(interfaces{balancing})
+	return l.startOrchestrators()
+}
+
+func (l *Local) startOrchestrators() (err error) {
+	l.ECS, err = ecs.New(ecs.Config{
+		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region, Events: l.Events,
+		Roles: l.trail, Targets: &balancers{client: elb.NewFromConfig(l.UserConfig()), log: l.config.Log},
+	})
+	if err != nil {
+		return err
+	}
+	l.closers = append(l.closers, l.ECS.Close)
+	l.AutoScaling, err = autoscaling.New(autoscaling.Config{
+		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region, Events: l.Events,
+		Templates: l.fleet, Instances: l.fleet, Agents: l.ECS,
+	})
+	if err != nil {
+		return err
+	}
+	l.closers = append(l.closers, l.AutoScaling.Close)
+	l.fleet.groups = l.AutoScaling
+	l.AWS.Register("ecs", l.ECS)
+	l.AWS.Register("autoscaling", l.AutoScaling)
+	return nil
+}
+
+// startControlPlane starts the table, the state machines, the rules and the API.
+func (l *Local) startControlPlane(ctx context.Context) (err error) {
+	l.DynamoDB, err = dynamodb.New(dynamodb.Config{Clock: l.Clock, Disk: l.disk, Region: l.config.Region,
+		Account: Account, NewID: l.ids.Fork().UUID})
+	if err != nil {
+		return err
+	}
+	l.closers = append(l.closers, l.DynamoDB.Close)
+	l.AWS.Register("dynamodb", l.DynamoDB)
+	table := l.deployment.table
+	_, stream, err := l.DynamoDB.CreateTableFromProperties(table.name, table.properties)
+	if err != nil {
+		return fmt.Errorf("creating the table: %w", err)
+	}
+	if err := l.startMachines(); err != nil {
+		return err
+	}
+	if err := l.startRules(ctx); err != nil {
+		return err
+	}
+	for _, middleware := range l.config.Middleware {
+		l.AWS.Use(middleware)
+	}
+	l.API = &gateway{runtime: l.runtime, function: l.functionARN("ApiFunction"), accounts: l.Identity,
+		clock: l.Clock, account: Account, newID: l.ids.Fork().UUID}
+	return l.startStreams(ctx, stream)
+}
+
+func (l *Local) functionARN(logicalID string) string {
+	for _, f := range l.deployment.functions {
+		if f.logicalID == logicalID {
+			return f.arn
+		}
+	}
+	return ""
+}
+
+// tasks has the effects of state machines' tasks.
+type tasks struct {
+	*sdktask.Caller
+	runtime *runtime
+}
+
+// InvokeFunction implements states.TaskRunner.
+func (t *tasks) InvokeFunction(ctx context.Context, name string, payload []byte) ([]byte, error) {
+	return t.runtime.invoke(ctx, name, payload)
+}
+
+func (l *Local) startMachines() (err error) {
+	caller := sdktask.New(sdktask.Config{
+		Client: l.AWS.Client(), Endpoint: "http://aws.local", Region: l.config.Region, Now: l.Clock.Now,
+		Credentials: l.machineCredentials(),
+	})
+	l.States, err = states.New(states.Config{
+		Clock: l.Clock, Disk: l.disk, Region: l.config.Region, Account: Account, NewID: l.ids.Fork().UUID,
+		Rand: rand.New(rand.NewPCG(l.config.Seed, 1)), Tasks: &tasks{caller, l.runtime}, Changed: l.executionChanged,
+	})
+	if err != nil {
+		return err
+	}
+	l.closers = append(l.closers, func() { _ = l.States.Close() })
+	l.AWS.Register("states", l.States)
+	for _, m := range l.deployment.machines {
+		_, err := l.States.CreateStateMachine(states.MachineInput{
+			Name: m.name, Definition: m.definition, Type: "STANDARD",
+			RoleArn: "arn:aws:iam::" + Account + ":role/" + m.name + "-Role-LOCAL",
+		})
+		if err != nil {
+			return fmt.Errorf("creating state machine %s: %w", m.name, err)
+		}
+	}
+	return nil
+}
+
+// machineCredentials gives each state machine's role one session.
+func (l *Local) machineCredentials() func(context.Context, string) (aws.Credentials, error) {
+	var mu sync.Mutex
+	sessions := map[string]aws.Credentials{}
+	return func(_ context.Context, role string) (aws.Credentials, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if credentials, ok := sessions[role]; ok {
+			return credentials, nil
+		}
+		credentials, err := l.assume(role, "states")
+		if err == nil {
+			sessions[role] = credentials
+		}
+		return credentials, err
+	}
+}
+
+// executionChanged tells the bus of an execution's status, as Step Functions does.
+func (l *Local) executionChanged(ctx context.Context, change states.StatusChange) {
+	l.Events.Emit(ctx, events.Event{Source: "aws.states", DetailType: "Step Functions Execution Status Change",
+		Resources: []string{change.ExecutionArn}, Detail: change})
+}
+
+// startStreams starts the mappings from the table's stream to functions.
+func (l *Local) startStreams(ctx context.Context, stream string) error {
+	for _, f := range l.deployment.functions {
+		for _, source := range f.streams {
+			reader, err := l.DynamoDB.OpenStream(stream, f.name, false)
+			if err != nil {
+				return err
+			}
+			mapped, err := newMapping(mapping{
+				source: source, function: f.arn, reader: reader, runtime: l.runtime, clock: l.Clock, log: l.config.Log,
+				deadLetter: func(_ context.Context, body []byte) error {
+					_, err := l.SQS.Send(l.deployment.queues[0].name, string(body), nil)
+					return err
+				},
+			})
+			if err != nil {
+				return err
+			}
+			l.wait.Go(func() { mapped.run(ctx) })
+		}
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	awsevents "github.com/aws/aws-lambda-go/events"
+
+	"portolan/local/clock"
+	"portolan/local/dynamodb"
+	"portolan/local/events"
+)
+
+// A mapping hands the records of a table's stream to a function, as Lambda's event
+// source mapping does: filtered, in batches, in order, and again from the record
+// that failed.
+type mapping struct {
+	source   streamSource
+	filters  []events.Pattern
+	function string // ARN
+	reader   *dynamodb.Reader
+	runtime  *runtime
+	clock    *clock.Clock
+	log      *slog.Logger
+
+	// before is the sequence number in front of the batch in hand.
+	before string
+
+	// deadLetter takes a record that was tried often enough.
+	deadLetter func(ctx context.Context, body []byte) error
+}
+
+// firstSequence stands before all sequence numbers of a stream.
+const firstSequence = "100000000000000000"
+
+func newMapping(m mapping) (*mapping, error) {
+	m.before = firstSequence
+	for _, text := range m.source.filters {
+		pattern, err := events.ParsePattern(text)
+		if err != nil {
+			return nil, fmt.Errorf("reading a stream's filter: %w", err)
+		}
+		m.filters = append(m.filters, pattern)
+	}
+	return &m, nil
+}
+
+// run works through the stream until ctx ends.
+func (m *mapping) run(ctx context.Context) {
+	failures := 0
+	for ctx.Err() == nil {
+		records, err := m.reader.Next(ctx, m.source.batch)
+		if err != nil {
+			if ctx.Err() == nil && !errors.Is(err, dynamodb.ErrClosed) {
+				m.log.Error("the stream cannot be read", "error", err)
+			}
+			return
+		}
+		failed, err := m.hand(ctx, records)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			failures, m.before = 0, records[len(records)-1].Sequence()
+			continue
+		}
+		failures++
+		if m.source.retries >= 0 && failures > m.source.retries {
+			m.giveUp(ctx, records[failed])
+			failures = 0
+			continue
+		}
+		m.log.Warn("a batch of the stream failed and comes again", "function", m.function, "error", err)
+		if m.clock.Sleep(ctx, min(time.Second<<min(failures, 6), time.Minute)) != nil {
+			return
+		}
+	}
+}
+
+// hand calls the function with those of the records that pass the filters. When it
+// fails, the reader stands before the record at the returned index.
+func (m *mapping) hand(ctx context.Context, records []*dynamodb.Record) (failed int, err error) {
+	kept := make([]int, 0, len(records))
+	batch := struct {
+		Records []json.RawMessage `json:"Records"`
+	}{}
+	for i, record := range records {
+		text, err := json.Marshal(record)
+		if err != nil {
+			return i, err
+		}
+		if m.passes(text) {
+			kept = append(kept, i)
+			batch.Records = append(batch.Records, text)
+		}
+	}
+	failed = -1
+	if len(kept) > 0 {
+		failed, err = m.call(ctx, batch, records, kept)
+	}
+	done := len(records)
+	if failed >= 0 {
+		done = failed
+	}
+	if done > 0 {
+		if commitErr := m.reader.Commit(records[done-1].Sequence()); commitErr != nil {
+			return max(failed, 0), commitErr
+		}
+	}
+	if failed >= 0 {
+		m.rewind(records, failed)
+	}
+	return failed, err
+}
+
+// rewind makes the reader go on at records[failed].
+func (m *mapping) rewind(records []*dynamodb.Record, failed int) {
+	if failed > 0 {
+		m.before = records[failed-1].Sequence()
+	}
+	if err := m.reader.Seek(m.before); err != nil {
+		m.log.Error("the stream cannot be read again", "error", err)
+	}
+}
+
+// call calls the function and returns the index of the first record that has to
+// come again; -1 when none has.
+func (m *mapping) call(ctx context.Context, batch any, records []*dynamodb.Record, kept []int) (int, error) {
+	payload, err := json.Marshal(batch)
+	if err != nil {
+		return kept[0], err
+	}
+	raw, err := m.runtime.invoke(ctx, m.function, payload)
+	if err != nil {
+		return kept[0], err
+	}
+	var answer awsevents.DynamoDBEventResponse
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return kept[0], fmt.Errorf("the function's answer: %w", err)
+	}
+	for _, failure := range answer.BatchItemFailures {
+		for _, i := range kept {
+			if records[i].Sequence() == failure.ItemIdentifier {
+				return i, errors.New("the function asks for record " + failure.ItemIdentifier + " again")
+			}
+		}
+		return kept[0], errors.New("the function asks for a record again that it was not given")
+	}
+	return -1, nil
+}
+
+func (m *mapping) passes(record []byte) bool {
+	for _, pattern := range m.filters {
+		if pattern.Matches(record) {
+			return true
+		}
+	}
+	return len(m.filters) == 0
+}
+
+// giveUp sends a record to the dead-letter queue and goes on behind it.
+func (m *mapping) giveUp(ctx context.Context, record *dynamodb.Record) {
+	text, err := json.Marshal(record)
+	if err == nil {
+		err = m.deadLetter(ctx, text)
+	}
+	if err == nil {
+		err = m.reader.Commit(record.Sequence())
+	}
+	if err == nil {
+		m.before = record.Sequence()
+		err = m.reader.Seek(m.before)
+	}
+	if err != nil {
+		m.log.Error("a record cannot be given up", "error", err)
+	}
+}
