@@ -20,13 +20,13 @@ import (
 	"portolan/shared/store"
 )
 
-const table = "portolan"
+const tableName = "portolan"
 
 // Open returns a store over an empty table, which is gone when the test ends.
 func Open(t testing.TB) *store.Store {
 	t.Helper()
 	client := Client(t)
-	return store.New(client, table)
+	return store.New(client, tableName)
 }
 
 // Client returns a client of a DynamoDB that has the empty table portolan.
@@ -61,7 +61,7 @@ func create(client *dynamodb.Client) error {
 		})
 	}
 	_, err := client.CreateTable(context.Background(), &dynamodb.CreateTableInput{
-		TableName: aws.String(table), BillingMode: types.BillingModePayPerRequest,
+		TableName: aws.String(tableName), BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: attributes, KeySchema: keys("PK", "SK"),
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
 			IndexName: aws.String(store.Index), KeySchema: keys("GSI1PK", "GSI1SK"),
