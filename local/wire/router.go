@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -212,6 +213,9 @@ func readBody(req *http.Request, x *Exchange) error {
 		return Errorf("SerializationException", "reading the request: %v", err)
 	}
 	x.body.raw = raw
+	// A service that is no *Service reads the request itself.
+	req.Body = io.NopCloser(bytes.NewReader(raw))
+	req.Header.Del("Content-Encoding")
 	if x.protocol != Query && x.protocol != EC2Query {
 		return nil
 	}
