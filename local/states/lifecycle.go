@@ -83,6 +83,14 @@ func (s *Server) end(x *execution, status string, bad *failure) {
 	if status == succeeded {
 		d = &details{doc: x.output, hasDoc: true}
 	}
+	switch status {
+	case timedOut:
+		// DescribeExecution tells of no error: only the event does.
+		x.failure = nil
+		x.root.prev = 0
+	case aborted:
+		x.root.prev = 0
+	}
 	x.record(x.root, kind, d, x.stopped)
 	close(x.done)
 	s.names[x.revision.machineARN][x.name] = &taken{Execution: x.arn, Closed: x.stopped}

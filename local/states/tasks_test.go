@@ -217,9 +217,16 @@ func TestTimeOutsOfMachines(t *testing.T) {
 	inWorld(t, func(w *world) {
 		machine := w.create("m", strings.Replace(waits, `{`, `{"TimeoutSeconds":60,`, 1))
 		began := time.Now()
-		w.ends(w.run(machine, "", "{}"), "TIMED_OUT", "States.Timeout: ")
+		x := w.run(machine, "", "{}")
+		if d := w.ends(x, "TIMED_OUT", ": "); d.Error != nil || d.Cause != nil {
+			t.Errorf("described with %v and %v", d.Error, d.Cause)
+		}
 		if took := time.Since(began); took != time.Minute {
 			t.Errorf("it took %v", took)
+		}
+		last := w.history(x)[2]
+		if last.PreviousEventId != 0 || *last.ExecutionTimedOutEventDetails.Error != "States.Timeout" {
+			t.Errorf("the last event is %+v", last)
 		}
 	})
 }

@@ -35,6 +35,13 @@ func TestDiagnostics(t *testing.T) {
 			`must be a valid JSONPath or a valid intrinsic function call at /States/S/Parameters`},
 		{machine(`{"Type":"Pass","Next":"T","ResultPath":"$.a[*]"}`), `SCHEMA_VALIDATION_FAILED: Value is not a Reference Path at /States/S/ResultPath`},
 		{machine(`{"Type":"Pass","Next":"T","Assign":{"1a":1}}`), `SCHEMA_VALIDATION_FAILED: The name '1a' is not a valid variable name at /States/S/Assign`},
+		{machine(`{"Type":"Pass","Next":"T","Output":1}`), `SCHEMA_VALIDATION_FAILED: The QueryLanguage is set to 'JSONPath', ` +
+			`but field 'Output' is only supported for the 'JSONata' QueryLanguage at /States/S`},
+		{machine(`{"Type":"Map","Next":"T","MaxConcurrency":1,"MaxConcurrencyPath":"$.n","ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Succeed"}}}}`),
+			`SCHEMA_VALIDATION_FAILED: There should only be one of the following fields: [MaxConcurrency, MaxConcurrencyPath] at /States/S`},
+		{machine(`{"Type":"Map","Next":"T","MaxConcurrency":-1,"ToleratedFailureCountPath":"$$.x","ItemProcessor":{"StartAt":"I","States":{"I":{"Type":"Succeed"}}}}`),
+			`SCHEMA_VALIDATION_FAILED: Minimum value is 0 at /States/S/MaxConcurrency, ` +
+				`SCHEMA_VALIDATION_FAILED: Value is not a Reference Path at /States/S/ToleratedFailureCountPath`},
 		{machine(`{"Type":"Task","Next":"T"}`), `SCHEMA_VALIDATION_FAILED: These fields are required: [Resource] at /States/S`},
 		{machine(`{"Type":"Task","Next":"T","Resource":"x"}`), `SCHEMA_VALIDATION_FAILED: Value is not a valid resource ARN at /States/S/Resource`},
 		{machine(`{"Type":"Task","Next":"T","Resource":"arn:x","Retry":[{"ErrorEquals":["States.ALL"]},{"ErrorEquals":["A"]}]}`),

@@ -195,7 +195,7 @@ func (d *decoder) transition(s *State, f *fields) {
 	s.End, _ = f.boolean("End")
 	switch hasNext := f.has("Next"); {
 	case hasNext && s.End:
-		d.schema(f.location, "State cannot have both 'Next' and 'End'")
+		d.schema(f.location, "There should only be one of the following fields: [Next, End]")
 	case !hasNext && !s.End:
 		d.schema(f.location, "State must have either 'Next' or 'End'")
 	}

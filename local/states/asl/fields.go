@@ -64,14 +64,22 @@ func (f *fields) exactlyOne(names ...string) {
 // exclusive reports when both fields are there.
 func (f *fields) exclusive(a, b string) {
 	if f.has(a) && f.has(b) {
-		f.d.schema(f.location, "State cannot have both '%s' and '%s'", a, b)
+		f.d.schema(f.location, "There should only be one of the following fields: [%s, %s]", a, b)
 	}
 }
+
+// jsonata are the fields of the other query language.
+var jsonata = []string{"Arguments", "Output", "Items", "Condition"}
 
 func (f *fields) unknown() {
 	for i := range f.doc.Len() {
 		name, _ := f.doc.At(i)
-		if !f.used[name] {
+		switch {
+		case f.used[name]:
+		case slices.Contains(jsonata, name):
+			f.d.schema(f.root(), "The QueryLanguage is set to 'JSONPath', but field '%s' "+
+				"is only supported for the 'JSONata' QueryLanguage", name)
+		default:
 			f.d.schema(f.root(), "Field '%s' is not supported", name)
 		}
 	}
@@ -107,8 +115,12 @@ func (f *fields) whole(name string, least int64) (int64, bool) {
 		f.d.schema(f.at(name), "Expected value of type Integer")
 		return 0, false
 	}
-	if i < least || i > MaxSeconds {
-		f.d.schema(f.at(name), "Value must be between %d and %d", least, MaxSeconds)
+	if i < least {
+		f.d.schema(f.at(name), "Minimum value is %d", least)
+		return 0, false
+	}
+	if i > MaxSeconds {
+		f.d.schema(f.at(name), "Maximum value is %d", MaxSeconds)
 		return 0, false
 	}
 	return i, true
@@ -128,7 +140,7 @@ func (f *fields) number(name string, least float64) (float64, bool) {
 		return 0, false
 	}
 	if n.Float() < least {
-		f.d.schema(f.at(name), "Value must be at least %v", least)
+		f.d.schema(f.at(name), "Minimum value is %.1f", least)
 		return 0, false
 	}
 	return n.Float(), true
@@ -214,6 +226,17 @@ func (f *fields) expr(name string) *Expr {
 	e, err := ParseExpr(text)
 	if err != nil {
 		f.malformed(f.at(name), name)
+		return nil
+	}
+	return e
+}
+
+// count reads a field that names a place with a number in it: a reference path,
+// and not into the context object.
+func (f *fields) count(name string) *Expr {
+	e := f.expr(name)
+	if e != nil && (e.Path == nil || !e.Path.Reference() || e.Path.Root == jsonpath.Context) {
+		f.d.schema(f.at(name), "Value is not a Reference Path")
 		return nil
 	}
 	return e

@@ -31,13 +31,14 @@ func (d *decoder) checkFlow(flow *Flow, location string) {
 		ends = ends || s.End || s.Type == "Succeed" || s.Type == "Fail"
 		d.checkInner(s, at)
 	}
+	if !ends {
+		d.report(codeEnd, location, "Workflow has no terminal state")
+		return // AWS does not go on to look for what cannot be reached
+	}
 	for _, name := range flow.order {
 		if !reached[name] {
 			d.report(codeTarget, location+"/States/"+name, "State %q is not reachable.", name)
 		}
-	}
-	if !ends {
-		d.report(codeEnd, location, "Workflow has no terminal state")
 	}
 }
 

@@ -83,7 +83,7 @@ func (d *decoder) mapping(s *State, f *fields) {
 		s.ItemSelector, s.Parameters = s.Parameters, nil
 	}
 	s.MaxConcurrency, _ = f.whole("MaxConcurrency", 0)
-	s.MaxConcurrencyPath = f.expr("MaxConcurrencyPath")
+	s.MaxConcurrencyPath = f.count("MaxConcurrencyPath")
 	f.exclusive("MaxConcurrency", "MaxConcurrencyPath")
 	d.tolerance(s, f)
 	f.text("Label")
@@ -107,7 +107,6 @@ func (d *decoder) processor(s *State, f *fields) {
 		return
 	}
 	inner.text("Comment")
-	inner.queryLanguage()
 	if config, ok := inner.object("ProcessorConfig"); ok {
 		mode, _ := config.text("Mode")
 		config.text("ExecutionType")
@@ -125,11 +124,11 @@ func (d *decoder) processor(s *State, f *fields) {
 func (d *decoder) tolerance(s *State, f *fields) {
 	const count, percentage = "ToleratedFailureCount", "ToleratedFailurePercentage"
 	s.ToleratedCount, _ = f.whole(count, 0)
-	s.ToleratedCountPath = f.expr(count + "Path")
+	s.ToleratedCountPath = f.count(count + "Path")
 	s.ToleratedPercentage, _ = f.number(percentage, 0)
-	s.ToleratedPercentagePath = f.expr(percentage + "Path")
+	s.ToleratedPercentagePath = f.count(percentage + "Path")
 	if s.ToleratedPercentage > 100 {
-		d.schema(f.at(percentage), "Value must be between 0 and 100")
+		d.schema(f.at(percentage), "Maximum value is 100.0")
 	}
 	f.exclusive(count, count+"Path")
 	f.exclusive(percentage, percentage+"Path")
