@@ -62,7 +62,9 @@ func (s *Server) describeBackupOf(b *backup) object {
 	}
 }
 
-func (s *Server) createBackup(_ context.Context, in *struct{ TableName, BackupName string }) (any, *apiError) {
+func (s *Server) createBackup(
+	_ context.Context, in *struct{ TableName, BackupName string },
+) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.namedForBackup(in.TableName)
@@ -163,7 +165,7 @@ func (s *Server) describeBackup(_ context.Context, in *backupName) (any, *apiErr
 	return object{"BackupDescription": s.describeBackupOf(b)}, nil
 }
 
-func (s *Server) listBackups(_ context.Context, in *struct{ TableName string }) (any, *apiError) {
+func (s *Server) listBackups(_ context.Context, in *tableName) (any, *apiError) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	summaries := []object{}
@@ -203,7 +205,9 @@ func (s *Server) deleteBackup(_ context.Context, in *backupName) (any, *apiError
 
 // restoreBackup makes a new table of a backup. As with AWS, it has the items,
 // keys and indexes, and neither stream, time to live, tags nor recovery.
-func (s *Server) restoreBackup(_ context.Context, in *struct{ TargetTableName, BackupArn string }) (any, *apiError) {
+func (s *Server) restoreBackup(
+	_ context.Context, in *struct{ TargetTableName, BackupArn string },
+) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, err := s.backupNamed(in.BackupArn)

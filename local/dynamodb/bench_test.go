@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"portolan/local/disk"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -133,5 +135,19 @@ func BenchmarkWire(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkDurablePut is a put that is on disk before it is answered.
+func BenchmarkDurablePut(b *testing.B) {
+	d, err := disk.Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	s := newServer(b, d)
+	must(b, s, "CreateTable", hashTable)
+	for i := range b.N {
+		must(b, s, "PutItem", fmt.Sprintf(`{"TableName":"hash","Item":{"a":{"S":"k%d"},"n":{"N":"1"}}}`, i%5000))
 	}
 }

@@ -22,7 +22,9 @@ type binder struct {
 // newBinder checks names and values by themselves. expressions tells whether
 // the request has any; without, it must have neither names nor values. missing
 // says which expressions values would need, as AWS words it.
-func newBinder(cache *expressionCache, r *request, expressions bool, missing string) (*binder, *apiError) {
+func newBinder(
+	cache *expressionCache, r *request, expressions bool, missing string,
+) (*binder, *apiError) {
 	b := &binder{cache: cache, names: r.names, values: r.values}
 	if !expressions {
 		switch {

@@ -16,7 +16,9 @@ type expressionCache struct {
 const cachedMax = 2000
 
 // get returns the parsed expression. section tells the grammars apart.
-func (c *expressionCache) get(section byte, source string, parse func(string) *expression) *expression {
+func (c *expressionCache) get(
+	section byte, source string, parse func(string) *expression,
+) *expression {
 	key := string(section) + source
 	c.mu.RLock()
 	e := c.entries[key]

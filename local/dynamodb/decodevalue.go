@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	noDatatype    = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+	noDatatype = "Supplied AttributeValue is empty, must contain exactly one of the " +
+		"supported datatypes"
 	manyDatatypes = "Supplied AttributeValue has more than one datatypes set, " +
 		"must contain exactly one of the supported datatypes"
 	invalidValue = "One or more parameter values were invalid: "

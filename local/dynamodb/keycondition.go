@@ -118,7 +118,9 @@ func missedKey(name string) *apiError {
 
 // choose finds the conditions on the hash and on the range key; the latter is
 // nil when there is none.
-func (q querySchema) choose(keys []keyCondition, start attributes) (hash, sort *keyCondition, err *apiError) {
+func (q querySchema) choose(
+	keys []keyCondition, start attributes,
+) (hash, sort *keyCondition, err *apiError) {
 	unsupported := validation("Query key condition not supported")
 	if len(keys) == 2 && q.keys.sort.name == "" {
 		return nil, nil, unsupported

@@ -124,16 +124,17 @@ func (s *Server) tableNames() []string {
 type operation func(s *Server, ctx context.Context, body string, out []byte) ([]byte, *apiError)
 
 var operations = map[string]operation{
-	"GetItem":            itemOperation("GetItem", checkGet, (*Server).getItem),
-	"PutItem":            itemOperation("PutItem", checkPut, (*Server).putItem),
-	"DeleteItem":         itemOperation("DeleteItem", checkDelete, (*Server).deleteItem),
-	"UpdateItem":         itemOperation("UpdateItem", checkUpdate, (*Server).updateItem),
-	"Query":              itemOperation("Query", checkQuery, (*Server).query),
-	"Scan":               itemOperation("Scan", checkScan, (*Server).scan),
-	"BatchGetItem":       itemOperation("BatchGetItem", checkBatchGet, (*Server).batchGet),
-	"BatchWriteItem":     itemOperation("BatchWriteItem", checkBatchWrite, (*Server).batchWrite),
-	"TransactGetItems":   itemOperation("TransactGetItems", checkTransactGet, (*Server).transactGet),
-	"TransactWriteItems": itemOperation("TransactWriteItems", checkTransactWrite, (*Server).transactWrite),
+	"GetItem":          itemOperation("GetItem", checkGet, (*Server).getItem),
+	"PutItem":          itemOperation("PutItem", checkPut, (*Server).putItem),
+	"DeleteItem":       itemOperation("DeleteItem", checkDelete, (*Server).deleteItem),
+	"UpdateItem":       itemOperation("UpdateItem", checkUpdate, (*Server).updateItem),
+	"Query":            itemOperation("Query", checkQuery, (*Server).query),
+	"Scan":             itemOperation("Scan", checkScan, (*Server).scan),
+	"BatchGetItem":     itemOperation("BatchGetItem", checkBatchGet, (*Server).batchGet),
+	"BatchWriteItem":   itemOperation("BatchWriteItem", checkBatchWrite, (*Server).batchWrite),
+	"TransactGetItems": itemOperation("TransactGetItems", checkTransactGet, (*Server).transactGet),
+	"TransactWriteItems": itemOperation("TransactWriteItems", checkTransactWrite,
+		(*Server).transactWrite),
 
 	"CreateTable":               tableOperation((*Server).createTable),
 	"DescribeTable":             tableOperation((*Server).describeTable),

@@ -56,7 +56,9 @@ func (s *Server) streamNamed(arn string) (*stream, *apiError) {
 	return st, nil
 }
 
-func (s *Server) describeStream(_ context.Context, in *struct{ StreamArn string }) (any, *apiError) {
+func (s *Server) describeStream(
+	_ context.Context, in *struct{ StreamArn string },
+) (any, *apiError) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	st, err := s.streamNamed(in.StreamArn)

@@ -3,8 +3,8 @@ package dynamodb
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -13,16 +13,20 @@ import (
 )
 
 // tableOperation is an operation on tables or streams. They are rare, so their
-// members go through encoding/json.
+// answers go through encoding/json.
 func tableOperation[In any](do func(*Server, context.Context, *In) (any, *apiError)) operation {
 	return func(s *Server, ctx context.Context, body string, out []byte) ([]byte, *apiError) {
 		in := new(In)
-		if err := json.Unmarshal([]byte(body), in); err != nil {
-			var wrong *json.UnmarshalTypeError
-			if errors.As(err, &wrong) {
-				return out, serialization("Unexpected value in payload at " + wrong.Field)
-			}
+		d := decoder{data: body}
+		if d.peek() != '{' {
 			return out, serialization("")
+		}
+		d.structure(reflect.ValueOf(in).Elem(), asField, "")
+		if d.err == nil && d.peek() != 0 {
+			d.fail("")
+		}
+		if d.err != nil {
+			return out, d.err
 		}
 		answer, failed := do(s, ctx, in)
 		if failed != nil {
@@ -43,7 +47,8 @@ type object = map[string]any
 // same keys is kept with its items, and takes over stream, time to live and
 // indexes, so that a restart finds its table. It returns the table's ARN, and
 // that of its stream, if it has one.
-func (s *Server) CreateTableFromProperties(name string, properties map[string]any) (tableARN, streamARN string, err error) {
+func (s *Server) CreateTableFromProperties(name string, properties map[string]any) (
+	tableARN, streamARN string, err error) {
 	spec, err := specFromProperties(name, properties)
 	if err != nil {
 		return "", "", err
@@ -258,11 +263,26 @@ func (s *Server) createTable(_ context.Context, in *tableSpec) (any, *apiError) 
 
 type tableName struct{ TableName string }
 
+// checkTableName checks the name as the operations on tables word it, which
+// differ from those on items.
+func checkTableName(name string) *apiError {
+	switch {
+	case name == "":
+		return validation("The parameter 'TableName' is required but was not present in the request")
+	case strings.HasPrefix(name, arnPrefix):
+		return nil
+	case len(name) < 3 || len(name) > 255:
+		return validation("TableName must be at least 3 characters long and at most 255 " +
+			"characters long")
+	}
+	var v violations
+	v.name(text{true, name}, "tableName")
+	return v.err()
+}
+
 // named finds the table that a request on tables names.
 func (s *Server) named(name string) (*table, *apiError) {
-	var v violations
-	v.tableName(text{name != "", name}, "tableName")
-	if err := v.err(); err != nil {
+	if err := checkTableName(name); err != nil {
 		return nil, err
 	}
 	t := s.find(name)

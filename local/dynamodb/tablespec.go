@@ -84,12 +84,10 @@ func (s *tableSpec) indexOf(spec indexSpec, global bool) *index {
 // check refuses a definition that makes no table, in AWS's words for the
 // mistakes that people make.
 func (s *tableSpec) check() *apiError {
-	var v violations
-	if s.TableName == "" {
-		v.missing("tableName")
-	} else {
-		v.name(text{true, s.TableName}, "tableName")
+	if err := checkTableName(s.TableName); err != nil {
+		return err
 	}
+	var v violations
 	if s.AttributeDefinitions == nil {
 		v.missing("attributeDefinitions")
 	}
@@ -134,22 +132,23 @@ func (s *tableSpec) checkBilling() *apiError {
 
 // checkKeys checks one key schema; index is the index's name, or empty.
 func (s *tableSpec) checkKeys(elements []keyElement, index string) *apiError {
-	switch {
-	case len(elements) == 0 || len(elements) > 2:
+	if n := len(elements); n == 0 || n > 2 {
 		return validation("1 validation error detected: Value '[]' at 'keySchema' failed to " +
 			"satisfy constraint: Member must have length greater than or equal to 1")
-	case elements[0].KeyType != "HASH":
-		return validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
-	case len(elements) == 2 && elements[1].KeyType != "RANGE":
-		return validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
-	case len(elements) == 2 && elements[0].AttributeName == elements[1].AttributeName:
-		return validation("Both the Hash Key and the Range Key element in the KeySchema have " +
-			"the same name")
 	}
 	for _, e := range elements {
 		if !s.defines(e.AttributeName) {
 			return s.undefined(elements, index)
 		}
+	}
+	switch {
+	case len(elements) == 2 && elements[0].AttributeName == elements[1].AttributeName:
+		return validation("Both the Hash Key and the Range Key element in the KeySchema have " +
+			"the same name")
+	case elements[0].KeyType != "HASH":
+		return validation("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+	case len(elements) == 2 && elements[1].KeyType != "RANGE":
+		return validation("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
 	}
 	return nil
 }
@@ -168,33 +167,66 @@ func (s *tableSpec) undefined(elements []keyElement, index string) *apiError {
 	for _, d := range s.AttributeDefinitions {
 		definitions = append(definitions, d.AttributeName)
 	}
-	what := "Some index key attributes are not defined in AttributeDefinitions."
 	if index == "" {
-		what = "Some index key attributes are not defined in AttributeDefinitions."
+		return validation("Invalid KeySchema: Some index key attribute have no definition")
 	}
-	return invalidParameters(what + " Keys: [" + strings.Join(keys, ", ") +
+	return invalidParameters("Some index key attributes are not defined in " +
+		"AttributeDefinitions. Keys: [" + strings.Join(keys, ", ") +
 		"], AttributeDefinitions: [" + strings.Join(definitions, ", ") + "]")
 }
 
+// The quotas of indexes on one table.
+const (
+	localIndexesMax  = 5
+	globalIndexesMax = 20
+)
+
 func (s *tableSpec) checkIndexes() *apiError {
+	switch local, global := s.LocalSecondaryIndexes, s.GlobalSecondaryIndexes; {
+	case local != nil && len(local) == 0:
+		return invalidParameters("List of LocalSecondaryIndexes is empty")
+	case global != nil && len(global) == 0:
+		return invalidParameters("List of GlobalSecondaryIndexes is empty")
+	case len(local) > 0 && len(s.KeySchema) < 2:
+		return invalidParameters("Table KeySchema does not have a range key, which is required " +
+			"when specifying a LocalSecondaryIndex")
+	case len(local) > localIndexesMax:
+		return invalidParameters("Number of LocalSecondaryIndexes exceeds per-table limit of 5")
+	case len(global) > globalIndexesMax:
+		return invalidParameters("GlobalSecondaryIndex count exceeds the per-table limit of 20")
+	}
 	var names []string
-	for _, x := range slices.Concat(s.LocalSecondaryIndexes, s.GlobalSecondaryIndexes) {
-		if slices.Contains(names, x.IndexName) {
-			return invalidParameters("Duplicate index name: " + x.IndexName)
-		}
-		names = append(names, x.IndexName)
+	for i, x := range slices.Concat(s.LocalSecondaryIndexes, s.GlobalSecondaryIndexes) {
 		if err := s.checkKeys(x.KeySchema, x.IndexName); err != nil {
 			return err
+		}
+		if i < len(s.LocalSecondaryIndexes) {
+			if err := s.checkLocal(x); err != nil {
+				return err
+			}
 		}
 		if err := x.checkProjection(); err != nil {
 			return err
 		}
-	}
-	for _, x := range s.LocalSecondaryIndexes {
-		if x.KeySchema[0].AttributeName != s.KeySchema[0].AttributeName {
-			return invalidParameters("Table KeySchema does not have a range key, which is " +
-				"required when specifying a LocalSecondaryIndex")
+		if slices.Contains(names, x.IndexName) {
+			return invalidParameters("Duplicate index name: " + x.IndexName)
 		}
+		names = append(names, x.IndexName)
+	}
+	return nil
+}
+
+// checkLocal checks that a local index shares the table's hash key.
+func (s *tableSpec) checkLocal(x indexSpec) *apiError {
+	own, table := x.KeySchema[0].AttributeName, s.KeySchema[0].AttributeName
+	switch {
+	case len(x.KeySchema) < 2:
+		return invalidParameters("Index KeySchema does not have a range key for index: " +
+			x.IndexName)
+	case own != table:
+		return invalidParameters("Index KeySchema does not have the same leading hash key as " +
+			"table KeySchema for index: " + x.IndexName + ". index hash key: " + own +
+			", table hash key: " + table)
 	}
 	return nil
 }

@@ -40,7 +40,9 @@ func (r *request) fingerprint() string {
 
 // check tells whether a transaction was made before. The same token with
 // another transaction is an error.
-func (b *tokenBook) check(token text, fingerprint string, now time.Time) (repeat bool, err *apiError) {
+func (b *tokenBook) check(
+	token text, fingerprint string, now time.Time,
+) (repeat bool, err *apiError) {
 	entry := b.entries[token.value]
 	if !token.set || entry == nil || now.Sub(entry.At) >= tokenLife {
 		return false, nil
