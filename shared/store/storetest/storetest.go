@@ -46,22 +46,22 @@ func Client(t testing.TB) *dynamodb.Client {
 		}),
 		HTTPClient: &http.Client{Transport: inProcess{server}}, RetryMaxAttempts: 1,
 	})
-	if err := create(client); err != nil {
+	if err := create(client, tableName); err != nil {
 		t.Fatal(err)
 	}
 	return client
 }
 
 // create makes the table as template.yaml does.
-func create(client *dynamodb.Client) error {
+func create(client *dynamodb.Client, name string) error {
 	var attributes []types.AttributeDefinition
-	for _, name := range []string{"PK", "SK", "GSI1PK", "GSI1SK"} {
+	for _, attribute := range []string{"PK", "SK", "GSI1PK", "GSI1SK"} {
 		attributes = append(attributes, types.AttributeDefinition{
-			AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS,
+			AttributeName: &attribute, AttributeType: types.ScalarAttributeTypeS,
 		})
 	}
 	_, err := client.CreateTable(context.Background(), &dynamodb.CreateTableInput{
-		TableName: aws.String(tableName), BillingMode: types.BillingModePayPerRequest,
+		TableName: &name, BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: attributes, KeySchema: keys("PK", "SK"),
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
 			IndexName: aws.String(store.Index), KeySchema: keys("GSI1PK", "GSI1SK"),

@@ -14,7 +14,17 @@ import (
 // Suite is the store's contract. open returns a store over an empty table, each
 // time another one.
 func Suite(t *testing.T, open func(testing.TB) *store.Store) {
-	for name, test := range map[string]func(*table){
+	Alone(t, open)
+	run(t, open, map[string]func(*table){
+		"a lease is taken once":               (*table).race,
+		"a page goes on in its own list only": (*table).foreignPages,
+	})
+}
+
+// Alone is the part of the contract that a DynamoDB can keep which neither
+// isolates transactions from one another nor checks where a page starts.
+func Alone(t *testing.T, open func(testing.TB) *store.Store) {
+	run(t, open, map[string]func(*table){
 		"what is written is read":               (*table).roundTrips,
 		"what is not there is not found":        (*table).notFound,
 		"a name is given once":                  (*table).names,
@@ -23,7 +33,6 @@ func Suite(t *testing.T, open func(testing.TB) *store.Store) {
 		"an operation starts and ends once":     (*table).operations,
 		"a queue is in order":                   (*table).queue,
 		"a lease has one holder":                (*table).lease,
-		"a lease is taken once":                 (*table).race,
 		"who lost the lease writes nothing":     (*table).fence,
 		"an event is handled once":              (*table).seen,
 		"an answer is kept":                     (*table).answers,
@@ -32,10 +41,13 @@ func Suite(t *testing.T, open func(testing.TB) *store.Store) {
 		"lists are in order and paged":          (*table).pages,
 		"an index has only what is looked for":  (*table).sparse,
 		"days are apart":                        (*table).days,
-		"a page goes on in its own list only":   (*table).foreignPages,
 		"a page has a bounded number of things": (*table).bounds,
 		"where a task came from moves forward":  (*table).tasks,
-	} {
+	})
+}
+
+func run(t *testing.T, open func(testing.TB) *store.Store, tests map[string]func(*table)) {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(&table{T: t, store: open(t)}) })
 	}
 }
