@@ -2,11 +2,8 @@ package trail
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"portolan/shared/contract"
 	"portolan/shared/decide"
@@ -74,10 +71,7 @@ func (h *Handler) origin(ctx context.Context, e event.TaskState, t contract.Task
 	if e.TaskDefinition == "" {
 		return t, nil
 	}
-	got, err := h.Definitions.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{
-		TaskDefinition: &e.TaskDefinition, Include: []types.TaskDefinitionField{types.TaskDefinitionFieldTags},
-	})
-	err = fault.FromAWS(err, "describing task definition "+e.TaskDefinition)
+	got, err := describe(ctx, h.Definitions, e.TaskDefinition)
 	if fault.IsNotFound(err) {
 		return t, nil
 	}
@@ -88,16 +82,7 @@ func (h *Handler) origin(ctx context.Context, e event.TaskState, t contract.Task
 		t.Role = aws.ToString(got.TaskDefinition.TaskRoleArn)
 		t.ExecutionRole = aws.ToString(got.TaskDefinition.ExecutionRoleArn)
 	}
-	for _, tag := range got.Tags {
-		switch aws.ToString(tag.Key) {
-		case "portolan:release":
-			if number, err := strconv.ParseInt(aws.ToString(tag.Value), 10, 64); err == nil && number > 0 {
-				t.Release = number
-			}
-		case "portolan:commit":
-			t.Commit = aws.ToString(tag.Value)
-		}
-	}
+	t.Release, t.Commit = release(got.Tags), tag(got.Tags, "portolan:commit")
 	return t, nil
 }
 
