@@ -1,0 +1,117 @@
+# Everything that is done with this repository is a target here; `make` alone explains them.
+
+GO ?= go
+
+# The architecture that the functions are deployed on. It is kept from the recipes' environment, so
+# that the tools which run on this machine are always built for this machine.
+GOARCH ?= arm64
+unexport GOARCH
+
+# How long each fuzz target runs in `make fuzz`.
+FUZZTIME ?= 5s
+
+# Arguments for `make run`, `make demo` and `make bench-cold`.
+ARGS ?=
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# What a function's binary is made with. VCS stamps would make the same code differ by commit.
+FLAGS := -trimpath -buildvcs=false -tags lambda.norpc -ldflags "-s -w"
+FUNCTIONS := $(patsubst functions/%/lambda/main.go,%,$(wildcard functions/*/lambda/main.go))
+
+# The doors are woken by callers and events, so the size of their binaries is bounded.
+DOORS := api alarm pipeline trail
+DOOR_BYTES_MAX := 12000000
+
+# Packages with goroutines of their own, and those that drive all of it at once.
+RACE := ./cmd/... ./local/... ./shared/store/... ./shared/session/... ./functions/...
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## Explain the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: bin/portolan ## Run the control plane as one process on this machine: make run ARGS="--speed 60".
+	@exec bin/portolan local $(ARGS)
+
+.PHONY: demo
+demo: bin/portolan ## Tell the whole story on free ports, and check each step of it.
+	@exec bin/portolan demo $(ARGS)
+
+.PHONY: test
+test: ## Run all tests.
+	$(GO) test ./...
+
+.PHONY: build
+build: $(FUNCTIONS:%=build/%/bootstrap) ## Write build/<function>/bootstrap for linux/arm64; GOARCH chooses another.
+
+.PHONY: deploy
+deploy: ## Build with SAM and deploy; the first time make deploy ARGS=--guided.
+	sam build && sam deploy $(ARGS)
+
+.PHONY: check
+check: test lint generated sizes validate demo conformance race fuzz bench-cold ## All of CI.
+
+.PHONY: lint
+lint: ## Check the form of the code: gofmt, go vet, staticcheck.
+	@unformatted=$$(gofmt -l bench cmd events functions local shared stacks *.go) || exit 1; \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+.PHONY: generate
+generate: ## Write the generated files again: types from openapi.yaml, its schemas.
+	$(GO) generate ./...
+
+.PHONY: generated
+generated: ## Check that the generated files and go.mod are up to date.
+	$(GO) mod tidy -diff
+	.ci/generated
+
+.PHONY: sizes
+sizes: build ## Check that each door's binary is under 12 MB.
+	@for door in $(DOORS); do \
+		bytes=$$(wc -c < build/$$door/bootstrap) || exit 1; \
+		echo "$$door: $$bytes bytes"; \
+		if [ "$$bytes" -ge $(DOOR_BYTES_MAX) ]; then echo "$$door is not under $(DOOR_BYTES_MAX) bytes"; exit 1; fi; \
+	done
+
+.PHONY: validate
+validate: ## Check template.yaml, the machines and the stacks; says what was checked by what.
+	.ci/validate
+
+.PHONY: conformance
+conformance: ## Compare the embedded Step Functions with recorded answers, feature by feature.
+	$(GO) test ./local/states -run TestConformance -v -count 1
+
+.PHONY: race
+race: ## Run the tests of what is concurrent with the race detector.
+	$(GO) test -race $(RACE)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for a few seconds: make fuzz FUZZTIME=1m.
+	.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench-cold
+bench-cold: ## Measure how fast functions start beside a bare one; fails when a door takes over 2.5 times as long.
+	$(GO) run ./bench/cold $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf bin build .aws-sam
+
+# Go knows better than make what is out of date.
+.PHONY: always
+always:
+
+bin/portolan: always
+	@$(GO) build -buildvcs=false -o $@ ./cmd/portolan
+
+build/%/bootstrap: always
+	GOOS=linux GOARCH=$(GOARCH) CGO_ENABLED=0 $(GO) build $(FLAGS) -o $@ ./functions/$*/lambda
+
+# `sam build` calls these, one for each function of template.yaml, in a copy of the repository.
+build-%Function: always
+	@name=$$(echo $* | tr A-Z a-z) && set -x && \
+	GOOS=linux GOARCH=$(GOARCH) CGO_ENABLED=0 $(GO) build $(FLAGS) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$$name/lambda
