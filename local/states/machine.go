@@ -135,8 +135,11 @@ func (s *Server) arn(kind, name string) string {
 
 // checkName applies the rules for names of machines and executions.
 func checkName(name string) error {
-	if name == "" || len(name) > 80 {
-		return wire.Errorf("InvalidName", "Invalid Name: '%s'", name)
+	if name == "" {
+		return invalid("name", name, "Member must have length greater than or equal to 1")
+	}
+	if len(name) > 80 {
+		return invalid("name", name, "Member must have length less than or equal to 80")
 	}
 	for _, r := range name {
 		if r <= ' ' || r >= 0x7f && r <= 0x9f || strings.ContainsRune("<>{}[]?*\"#%\\^|~`$&,;:/", r) {

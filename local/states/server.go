@@ -84,14 +84,17 @@ type Config struct {
 	// Changed is told of every change of an execution's status, in order. It is
 	// called without locks and may call the Server. It may be nil.
 	Changed func(ctx context.Context, change StatusChange)
-	// Retain is how many closed executions are kept; 0 is 10,000. The oldest
+	// Go starts a task's work; nil is a goroutine for each, which all run at
+	// once. A simulation puts them in an order here.
+	Go func(work func())
+	// Retain is how many closed executions are kept; 0 is 1,000. The oldest
 	// are forgotten first, but their names stay taken.
 	Retain int
 	// Dialect widens the language beyond its JSONPath core.
 	Dialect asl.Dialect
 }
 
-const defaultRetain = 10_000
+const defaultRetain = 1000
 
 // A Server is the service. All its methods may be called at once.
 type Server struct {
@@ -112,7 +115,7 @@ type Server struct {
 	forgotten  []*execution                 // to be deleted from the disk
 	dirty      []*execution                 // to be saved before effects start
 	pending    []func()                     // see after
-	effects    []func()                     // see later
+	effects    []func()                     // see spawn
 	changes    []StatusChange               // to be told
 	telling    bool
 }
@@ -121,6 +124,9 @@ type Server struct {
 func New(config Config) (*Server, error) {
 	if config.Retain == 0 {
 		config.Retain = defaultRetain
+	}
+	if config.Go == nil {
+		config.Go = func(work func()) { go work() }
 	}
 	s := &Server{
 		config: config, agenda: agenda.New(config.Clock),
@@ -145,6 +151,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.http.Serv
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
+	s.tasks.Add(-len(s.effects)) // those that wait for a save that never came
+	s.effects = nil
 	s.mu.Unlock()
 	s.cancel()
 	s.agenda.Close()
@@ -170,8 +178,11 @@ func (s *Server) locked(fn func() error) error {
 		err = saved
 	}
 	s.mu.Unlock()
-	for _, effect := range effects {
-		effect()
+	for _, work := range effects {
+		s.config.Go(func() {
+			defer s.tasks.Done()
+			work()
+		})
 	}
 	s.tell()
 	return err
@@ -199,16 +210,13 @@ func (s *Server) tell() {
 	s.telling = false
 }
 
-// later notes an effect: it starts once the state was saved. It must not wait.
-func (s *Server) later(effect func()) { s.effects = append(s.effects, effect) }
-
-// spawn notes an effect that takes time, in a goroutine of its own. A server that
-// was closed starts none.
+// spawn notes an effect: it starts once the state was saved. A server that was
+// closed starts none.
 func (s *Server) spawn(work func()) {
-	if s.closed {
-		return
+	if !s.closed {
+		s.tasks.Add(1)
+		s.effects = append(s.effects, work)
 	}
-	s.later(func() { s.tasks.Go(work) })
 }
 
 func (s *Server) now() time.Time { return s.config.Clock.Now() }

@@ -261,6 +261,8 @@ func TestAMachineThatRunsIsDeletedLater(t *testing.T) {
 
 func TestThousandsOfExecutions(t *testing.T) {
 	inWorld(t, func(w *world) {
+		w.retain = 2 * 5000
+		w.restart()
 		machine := w.create("waits", waits)
 		var before, after runtime.MemStats
 		runtime.GC()
