@@ -21,13 +21,19 @@ import (
 
 // Pipelines is the part of the CodePipeline client that tells what was built.
 type Pipelines interface {
-	GetPipelineExecution(context.Context, *codepipeline.GetPipelineExecutionInput, ...func(*codepipeline.Options)) (*codepipeline.GetPipelineExecutionOutput, error)
-	ListActionExecutions(context.Context, *codepipeline.ListActionExecutionsInput, ...func(*codepipeline.Options)) (*codepipeline.ListActionExecutionsOutput, error)
+	GetPipelineExecution(
+		context.Context, *codepipeline.GetPipelineExecutionInput, ...func(*codepipeline.Options),
+	) (*codepipeline.GetPipelineExecutionOutput, error)
+	ListActionExecutions(
+		context.Context, *codepipeline.ListActionExecutionsInput, ...func(*codepipeline.Options),
+	) (*codepipeline.ListActionExecutionsOutput, error)
 }
 
 // Images is the part of the ECR client that finds an image's digest.
 type Images interface {
-	DescribeImages(context.Context, *ecr.DescribeImagesInput, ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error)
+	DescribeImages(
+		context.Context, *ecr.DescribeImagesInput, ...func(*ecr.Options),
+	) (*ecr.DescribeImagesOutput, error)
 }
 
 // actionPagesMax bounds how many pages of actions are read, of 100 actions each: a
@@ -166,7 +172,8 @@ func (h *Handler) pin(ctx context.Context, image decide.Image) (pinned decide.Im
 	}
 	registry, ours := image.Registry()
 	if !ours {
-		return image, "the image " + image.Repository + " has no digest, and is not in Amazon ECR, which could be asked", nil
+		return image, "the image " + image.Repository +
+			" has no digest, and is not in Amazon ECR, which could be asked", nil
 	}
 	tag := image.Tag
 	if tag == "" {
@@ -177,13 +184,15 @@ func (h *Handler) pin(ctx context.Context, image decide.Image) (pinned decide.Im
 		ImageIds: []ecrtypes.ImageIdentifier{{ImageTag: &tag}},
 	}, func(o *ecr.Options) { o.Region = registry.Region })
 	err = fault.FromAWS(err, "looking up the digest of "+image.Repository+":"+tag)
-	if fault.IsNotFound(err) || err == nil && (len(got.ImageDetails) == 0 || aws.ToString(got.ImageDetails[0].ImageDigest) == "") {
-		return image, "ECR has no image " + image.Repository + ":" + tag, nil
-	}
-	if err != nil {
+	if fault.IgnoreNotFound(err) != nil {
 		return image, "", err
 	}
-	image.Digest = *got.ImageDetails[0].ImageDigest
+	if err == nil && len(got.ImageDetails) > 0 {
+		image.Digest = aws.ToString(got.ImageDetails[0].ImageDigest)
+	}
+	if image.Digest == "" {
+		return image, "ECR has no image " + image.Repository + ":" + tag, nil
+	}
 	return image, "", nil
 }
 

@@ -208,7 +208,9 @@ func (h *Handler) release(ctx context.Context, s source, found model.Binding) (D
 	return h.apply(ctx, s, target, change, decision)
 }
 
-func (h *Handler) decide(ctx context.Context, t contract.Target, b decide.Build, cause contract.Cause) (decide.ServiceChange, error) {
+func (h *Handler) decide(
+	ctx context.Context, t contract.Target, b decide.Build, cause contract.Cause,
+) (decide.ServiceChange, error) {
 	service, err := h.Store.Service(ctx, t.Cluster, t.Service)
 	if err != nil {
 		return decide.ServiceChange{}, err
@@ -224,9 +226,12 @@ func (h *Handler) decide(ctx context.Context, t contract.Target, b decide.Build,
 	return decide.ReleaseBuild(*service, wanted, recent, b, cause, h.Now()), nil
 }
 
-func (h *Handler) apply(ctx context.Context, s source, t contract.Target, change decide.ServiceChange, d Decision) (Decision, error) {
+func (h *Handler) apply(
+	ctx context.Context, s source, t contract.Target, change decide.ServiceChange, d Decision,
+) (Decision, error) {
 	now := h.Now()
-	wish := decide.NewOperation(h.NewID(), change.Kind, t, change.Service.Team, change.Service.Generation, s.cause, now)
+	wish := decide.NewOperation(h.NewID(), change.Kind, t, change.Service.Team,
+		change.Service.Generation, s.cause, now)
 	wish.Release = change.Release.Number
 	operation, writes, err := intake.Enqueue(ctx, h.Store, wish)
 	if err != nil {

@@ -26,7 +26,9 @@ type drifted struct {
 
 // drift looks at what a call can have changed. The call itself is only the hint:
 // what counts is what runs now, and what is wanted now.
-func (h *Handler) drift(ctx context.Context, c event.Call, cluster *model.Cluster, service string, by caller) (drifted, error) {
+func (h *Handler) drift(
+	ctx context.Context, c event.Call, cluster *model.Cluster, service string, by caller,
+) (drifted, error) {
 	none := drifted{reason: "kept for audit"}
 	look := decide.Suspect(c.Service, c.Name)
 	switch {
@@ -41,7 +43,9 @@ func (h *Handler) drift(ctx context.Context, c event.Call, cluster *model.Cluste
 	return none, nil
 }
 
-func (h *Handler) serviceDrift(ctx context.Context, c event.Call, cluster *model.Cluster, name string, by caller) (drifted, error) {
+func (h *Handler) serviceDrift(
+	ctx context.Context, c event.Call, cluster *model.Cluster, name string, by caller,
+) (drifted, error) {
 	service, err := h.Store.Service(ctx, cluster.Name(), name)
 	if fault.IsNotFound(err) {
 		return drifted{reason: "the service is none of ours; kept for audit"}, nil
@@ -77,7 +81,9 @@ func (h *Handler) serviceDrift(ctx context.Context, c event.Call, cluster *model
 }
 
 // observe returns nil for a service that ECS does not know.
-func (h *Handler) observe(ctx context.Context, cluster *model.Cluster, service string) (*orchestrator.Observation, error) {
+func (h *Handler) observe(
+	ctx context.Context, cluster *model.Cluster, service string,
+) (*orchestrator.Observation, error) {
 	seen, err := h.Services.Observe(ctx, orchestrator.ServiceRef{Cluster: cluster.Ref(), Name: service})
 	if fault.IsNotFound(err) {
 		return nil, nil
@@ -125,7 +131,9 @@ func (h *Handler) busy(ctx context.Context, target contract.Target) (bool, error
 	return len(queue.Operations) > 0, err
 }
 
-func (h *Handler) repair(c event.Call, t contract.Target, team string, generation int64, a decide.DriftAnswer) model.Operation {
+func (h *Handler) repair(
+	c event.Call, t contract.Target, team string, generation int64, a decide.DriftAnswer,
+) model.Operation {
 	cause := contract.Cause{
 		Source: "trail", What: c.Service + ":" + c.Name + " was called past Portolan",
 		Who: c.Who, Why: a.Drift, EventId: c.EventID,

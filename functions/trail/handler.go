@@ -42,12 +42,16 @@ type Services interface {
 
 // Definitions is the part of the ECS client that tells what a task runs.
 type Definitions interface {
-	DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error)
+	DescribeTaskDefinition(
+		context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options),
+	) (*ecs.DescribeTaskDefinitionOutput, error)
 }
 
 // Groups is the part of the Auto Scaling client that tells a group's size.
 type Groups interface {
-	DescribeAutoScalingGroups(context.Context, *autoscaling.DescribeAutoScalingGroupsInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error)
+	DescribeAutoScalingGroups(
+		context.Context, *autoscaling.DescribeAutoScalingGroupsInput, ...func(*autoscaling.Options),
+	) (*autoscaling.DescribeAutoScalingGroupsOutput, error)
 }
 
 // Handler handles records of CloudTrail and changes of tasks.

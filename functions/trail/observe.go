@@ -15,7 +15,9 @@ import (
 // ECS is the part of the ECS client that the door looks with.
 type ECS interface {
 	Definitions
-	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
+	DescribeServices(
+		context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options),
+	) (*ecs.DescribeServicesOutput, error)
 }
 
 // Observer sees what drift is about: how many tasks a service was told to run, and

@@ -43,7 +43,10 @@ func SubjectOf(request map[string]any, resources []string) Subject {
 	}
 	var out Subject
 	for _, name := range slices.Concat(s.tagged, s.exact, s.guessed) {
-		if name != "" && len(name) <= auditNameMax && !slices.Contains(out.Clusters, name) && len(out.Clusters) < auditCandidatesMax {
+		if len(out.Clusters) == auditCandidatesMax {
+			break
+		}
+		if name != "" && len(name) <= auditNameMax && !slices.Contains(out.Clusters, name) {
 			out.Clusters = append(out.Clusters, name)
 		}
 	}
