@@ -172,9 +172,12 @@ func (t *table) foreignPages() {
 func rows2[T any](items []T, _ string, err error) ([]T, error) { return items, err }
 
 func (t *table) bounds() {
+	var writes []store.Write
 	for i := range 101 {
-		t.commits(store.CreateService(service(fmt.Sprintf("s%03d", i))))
+		writes = append(writes, store.CreateService(service(fmt.Sprintf("s%03d", i))))
 	}
+	t.commits(writes[:100]...) // as many as a transaction takes
+	t.commits(writes[100:]...)
 	for limit, want := range map[int]int{-1: 1, 0: 1, 7: 7, 100: 100, 5000: 100} {
 		items, next := rows(t.store.Services(t.ctx(), "demo", store.Page{Limit: limit}))(t)
 		if len(items) != want || next == "" {
