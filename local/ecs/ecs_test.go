@@ -40,13 +40,21 @@ func (b *bench) RecordAssumeRole(_ context.Context, by, role, session string) {
 
 func start(t *testing.T, d *disk.Disk) *bench {
 	t.Helper()
-	b := &bench{t: t}
+	b := &bench{}
 	server, err := ecs.New(ecs.Config{Clock: clock.New(1), Disk: d, IDs: unique.New(1), Account: "111122223333",
 		Region: "eu-west-1", Events: b, Roles: b})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.server = server
+	served := clientOf(t, server)
+	b.t, b.server, b.Client = t, server, served.Client
+	return b
+}
+
+// clientOf is a bench for a server that tells nobody.
+func clientOf(t *testing.T, server *ecs.Server) *bench {
+	t.Helper()
+	b := &bench{t: t, server: server}
 	router := wire.NewRouter(wire.ResolverFunc(func(context.Context, string) (wire.Identity, error) {
 		return wire.Identity{Account: "111122223333"}, nil
 	}))
