@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 
 	"portolan/local/autoscaling"
 	"portolan/local/clock"
+	"portolan/local/cloudformation"
+	"portolan/local/cloudformation/resources"
 	"portolan/local/cloudwatch"
 	"portolan/local/codepipeline"
 	"portolan/local/disk"
@@ -76,6 +79,7 @@ type Local struct {
 	ECR          *ecr.Server
 	AutoScaling  *autoscaling.Server
 	CloudWatch   *cloudwatch.Server
+	Stacks       *cloudformation.Service
 	CodePipeline *codepipeline.Server
 	SQS          *sqs.Server
 	Identity     *identity.Server
@@ -130,9 +134,9 @@ func (l *Local) Close() error {
 	return l.disk.Close()
 }
 
-// keyTTL is how long the keys of the functions' own roles last: they never have
-// to be renewed.
-const keyTTL = 10 * 365 * 24 * time.Hour
+// keyTTL is how long the keys of the functions' own roles last on the machine's
+// clock. No process runs that long, so they never have to be renewed.
+const keyTTL = 30 * 24 * time.Hour
 
 // User is the person at this machine: the caller whose credentials are printed.
 var User = aws.Credentials{AccessKeyID: "AKIAPORTOLANLOCAL000", SecretAccessKey: "portolan-local"}
@@ -335,7 +339,31 @@ func (l *Local) startOrchestrators() (err error) {
 	l.fleet.groups = l.AutoScaling
 	l.AWS.Register("ecs", l.ECS)
 	l.AWS.Register("autoscaling", l.AutoScaling)
+	return l.startStacks()
+}
+
+// startStacks starts CloudFormation, which makes its resources by calling the
+// other services under the role that it is given for the stacks of clusters.
+func (l *Local) startStacks() (err error) {
+	l.Stacks, err = cloudformation.New(cloudformation.Config{
+		Account: Account, Region: l.config.Region, Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Events: l.Events,
+		Kinds:  resources.New(l.roleConfig("Stack"), nil),
+		Source: cloudformation.Source{SSMParameter: machineImage},
+	})
+	if err != nil {
+		return err
+	}
+	l.closers = append(l.closers, l.Stacks.Close)
+	l.AWS.Register("cloudformation", l.Stacks.Handler())
 	return nil
+}
+
+// machineImage stands for the public parameters with the newest images of nodes.
+func machineImage(_ context.Context, name string) (string, error) {
+	if !strings.HasPrefix(name, "/aws/service/") {
+		return "", fmt.Errorf("parameter %s does not exist", name)
+	}
+	return "ami-0123456789abcdef0", nil
 }
 
 // startControlPlane starts the table, the state machines, the rules and the API.

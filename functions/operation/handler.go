@@ -7,7 +7,9 @@ package operation
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
+	"strings"
 	"time"
 
 	"portolan/shared/contract"
@@ -57,13 +59,13 @@ const (
 // meanwhile.
 func (h *Handler) Handle(ctx context.Context, in In) (Out, error) {
 	if in.Step != "Finish" {
-		return Out{}, in.Unknown("operation")
+		return Out{}, in.Unknown("operation", "Finish")
 	}
 	operation, err := step.Enter(ctx, h.Store, in.Call)
 	if err != nil {
 		return Out{}, err
 	}
-	ended := decide.End(*operation, in.Status, shorten(in.Reason), bound(in.Left), h.Now())
+	ended := decide.End(*operation, in.Status, shorten(plain(in.Reason)), bound(in.Left), h.Now())
 	if !ended.Ended() {
 		return Out{}, fault.New(fault.Invalid, "%q is no end of an operation", in.Status)
 	}
@@ -97,6 +99,19 @@ func (h *Handler) finishTarget(ctx context.Context, o model.Operation) ([]store.
 		return nil, fault.IgnoreNotFound(err)
 	}
 	return []store.Write{store.UpdateCluster(decide.FinishCluster(*cluster, o))}, nil
+}
+
+// plain makes "Kind: {"errorMessage":"text",…}", which is how a state machine sees
+// the error of a function, into "Kind: text".
+func plain(reason string) string {
+	kind, cause, _ := strings.Cut(reason, ": ")
+	var failed struct {
+		Message string `json:"errorMessage"`
+	}
+	if json.Unmarshal([]byte(cause), &failed) != nil || failed.Message == "" {
+		return reason
+	}
+	return kind + ": " + failed.Message
 }
 
 func shorten(reason string) string {

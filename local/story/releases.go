@@ -108,7 +108,7 @@ func rollBack(ctx context.Context, s *Stage) error {
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(ended.Reason, "exit code 1") {
+	if !strings.Contains(ended.Reason, "exited with code 1") {
 		return fmt.Errorf("the reason does not tell of the crash: %q", ended.Reason)
 	}
 	return s.expectService(ctx, before.Replicas, 2)
