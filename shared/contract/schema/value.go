@@ -178,5 +178,8 @@ func (r *reader) object(pointer string) (Value, error) {
 
 // Pointer extends a JSON pointer (RFC 6901) by the name of a member.
 func Pointer(pointer, name string) string {
+	if !strings.ContainsAny(name, "~/") {
+		return pointer + "/" + name
+	}
 	return pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
