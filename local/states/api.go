@@ -35,7 +35,7 @@ func (s *Server) service() http.Handler {
 	}
 }
 
-// maxPage is how many results a page has when the caller does not say.
+// A page has as many results as the caller says, up to maxPage, or defaultPage.
 const maxPage, defaultPage = 1000, 100
 
 // page cuts a list. A token is where the next page starts.

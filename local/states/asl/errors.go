@@ -41,9 +41,6 @@ func (d *decoder) retriers(f *fields) []Retrier {
 		}
 		if n, ok := f.whole("MaxDelaySeconds", 1); ok {
 			r.MaxDelaySeconds = n
-			if n <= r.IntervalSeconds {
-				d.schema(f.at("MaxDelaySeconds"), "Value must be greater than IntervalSeconds")
-			}
 		}
 		if jitter, ok := f.text("JitterStrategy"); ok {
 			r.FullJitter = jitter == "FULL"

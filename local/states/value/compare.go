@@ -58,7 +58,7 @@ func Compare(a, b Number) int {
 			return 0
 		}
 	}
-	x, y := a.float(), b.float()
+	x, y := a.Float(), b.Float()
 	if x != y || math.IsInf(x, 0) {
 		switch {
 		case x < y:
@@ -95,9 +95,7 @@ func (n Number) Int() (int64, bool) {
 }
 
 // Float is the nearest float64.
-func (n Number) Float() float64 { return n.float() }
-
-func (n Number) float() float64 {
+func (n Number) Float() float64 {
 	f, _ := strconv.ParseFloat(string(n), 64)
 	return f
 }

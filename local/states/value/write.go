@@ -1,7 +1,5 @@
 package value
 
-import "unicode/utf8"
-
 // Append writes the document behind dst, without spaces, as AWS writes it:
 // nothing is escaped that need not be.
 func Append(dst []byte, v any) []byte {
@@ -125,6 +123,3 @@ func stringSize(s string) int {
 	}
 	return n
 }
-
-// Valid says whether s can be written as JSON without loss.
-func Valid(s string) bool { return utf8.ValidString(s) }
