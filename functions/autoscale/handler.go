@@ -98,7 +98,7 @@ type look struct {
 // Handle takes one look.
 func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if in.Step != "LookAtAlarm" {
-		return State{}, in.Unknown("autoscale")
+		return State{}, in.Unknown("autoscale", "LookAtAlarm")
 	}
 	l, why, err := h.load(ctx, in)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -100,7 +102,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	}
 	do, ok := steps[in.Step]
 	if !ok {
-		return State{}, in.Unknown("node")
+		return State{}, in.Unknown("node", slices.Collect(maps.Keys(steps))...)
 	}
 	name, err := in.ClusterTarget()
 	if err != nil {

@@ -7,6 +7,8 @@ package service
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"portolan/shared/contract"
@@ -97,7 +99,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	}
 	do, ok := steps[in.Step]
 	if !ok {
-		return State{}, in.Unknown("service")
+		return State{}, in.Unknown("service", append(slices.Collect(maps.Keys(steps)), "RetireServices")...)
 	}
 	w, err := h.load(ctx, in)
 	if err != nil {

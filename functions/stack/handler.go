@@ -74,12 +74,31 @@ type State struct {
 	} `json:"error,omitzero"`
 }
 
+// A work is what a step works on.
+type work struct {
+	In
+	operation *model.Operation
+	cluster   *model.Cluster
+	client    CloudFormation
+}
+
 // lookAfterSeconds is how long a machine waits for a stack's event before it
 // looks at the stack itself.
 const lookAfterSeconds = 60
 
 // Handle does one step.
 func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
+	steps := map[string]func(context.Context, *work) (State, error){
+		"PlanStacks":     h.plan,
+		"PlanDeletion":   h.planDeletion,
+		"CreateStack":    h.create,
+		"RecordFacts":    h.record,
+		"ExplainFailure": h.explain,
+	}
+	do, ok := steps[in.Step]
+	if !ok {
+		return State{}, in.Unknown("stack", slices.Collect(maps.Keys(steps))...)
+	}
 	name, err := in.ClusterTarget()
 	if err != nil {
 		return State{}, err
@@ -92,23 +111,19 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	switch in.Step {
-	case "PlanStacks":
-		return State{Stacks: cluster.Stacks, LookAfterSeconds: lookAfterSeconds}, nil
-	case "PlanDeletion":
-		return plan(cluster), nil
-	case "CreateStack":
-		return h.create(ctx, in, operation, cluster)
-	case "RecordFacts":
-		return h.record(ctx, in, cluster)
-	case "ExplainFailure":
-		return h.explain(ctx, in, cluster)
-	}
-	return State{}, in.Unknown("stack")
+	return do(ctx, &work{In: in, operation: operation, cluster: cluster, client: h.Client(operation.ID)})
 }
 
-// plan is the state for deleting a cluster's stacks: the last one first.
-func plan(c *model.Cluster) State {
+func (h *Handler) plan(_ context.Context, w *work) (State, error) {
+	return State{Stacks: w.cluster.Stacks, LookAfterSeconds: lookAfterSeconds}, nil
+}
+
+func (h *Handler) planDeletion(_ context.Context, w *work) (State, error) {
+	return deletion(w.cluster), nil
+}
+
+// deletion is the state for deleting a cluster's stacks: the last one first.
+func deletion(c *model.Cluster) State {
 	last := slices.Clone(c.Stacks)
 	slices.Reverse(last)
 	return State{Stacks: last, LookAfterSeconds: lookAfterSeconds}
@@ -116,11 +131,11 @@ func plan(c *model.Cluster) State {
 
 // create asks for a stack. One of that name which this operation asked for before
 // is taken as done; anybody else's is a Conflict.
-func (h *Handler) create(ctx context.Context, in In, o *model.Operation, c *model.Cluster) (State, error) {
-	client := h.Client(o.ID)
+func (h *Handler) create(ctx context.Context, w *work) (State, error) {
+	client, o, c := w.client, w.operation, w.cluster
 	outputs := map[string]string{}
 	for _, name := range c.Stacks {
-		if name == in.Stack {
+		if name == w.Stack {
 			break
 		}
 		before, err := describe(ctx, client, name)
@@ -131,9 +146,9 @@ func (h *Handler) create(ctx context.Context, in In, o *model.Operation, c *mode
 			outputs[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
 		}
 	}
-	wanted, err := decide.ClusterStack(c, in.Stack, outputs)
+	wanted, err := decide.ClusterStack(c, w.Stack, outputs)
 	if err != nil {
-		return State{}, fault.Wrap(fault.Invalid, err, "planning stack %s", in.Stack)
+		return State{}, fault.Wrap(fault.Invalid, err, "planning stack %s", w.Stack)
 	}
 	template, err := stacks.Template(wanted.Template)
 	if err != nil {
@@ -203,8 +218,9 @@ func describe(ctx context.Context, client CloudFormation, name string) (*types.S
 }
 
 // record keeps what the outputs of the cluster's stacks say.
-func (h *Handler) record(ctx context.Context, in In, c *model.Cluster) (State, error) {
-	stack, err := describe(ctx, h.Client(in.Operation), c.Stacks[len(c.Stacks)-1])
+func (h *Handler) record(ctx context.Context, w *work) (State, error) {
+	c := w.cluster
+	stack, err := describe(ctx, w.client, c.Stacks[len(c.Stacks)-1])
 	if err != nil {
 		return State{}, err
 	}
@@ -214,21 +230,20 @@ func (h *Handler) record(ctx context.Context, in In, c *model.Cluster) (State, e
 	}
 	facts, endpoint := decide.Facts(c, outputs)
 	c.Facts, c.Endpoint = facts, endpoint
-	return State{}, h.Store.Commit(ctx, in.Fence(), store.UpdateCluster(*c))
+	return State{}, h.Store.Commit(ctx, w.Fence(), store.UpdateCluster(*c))
 }
 
 // explain finds out why provisioning failed: the first resource of a stack that
 // failed, or else the error that the machine caught. The state that it returns is
 // ready for the clean-up.
-func (h *Handler) explain(ctx context.Context, in In, c *model.Cluster) (State, error) {
-	out := plan(c)
-	out.Reason = fmt.Sprintf("%s: %s", in.State.Error.Error, in.State.Error.Cause)
-	if in.State.Reason != "" {
-		out.Reason = in.State.Reason
+func (h *Handler) explain(ctx context.Context, w *work) (State, error) {
+	out := deletion(w.cluster)
+	out.Reason = fmt.Sprintf("%s: %s", w.State.Error.Error, w.State.Error.Cause)
+	if w.State.Reason != "" {
+		out.Reason = w.State.Reason
 	}
-	client := h.Client(in.Operation)
-	for _, name := range c.Stacks {
-		reason, err := firstFailure(ctx, client, name)
+	for _, name := range w.cluster.Stacks {
+		reason, err := firstFailure(ctx, w.client, name)
 		if err != nil && !fault.IsNotFound(err) {
 			h.Log.WarnContext(ctx, "the stack's events cannot be read", "stack", name, "error", err)
 		}

@@ -49,7 +49,7 @@ const pagesMax = 10
 // Handle looks for what carries the cluster's tag.
 func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if in.Step != "FindLeft" {
-		return State{}, in.Unknown("sweep")
+		return State{}, in.Unknown("sweep", "FindLeft")
 	}
 	cluster, err := in.ClusterTarget()
 	if err != nil {

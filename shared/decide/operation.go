@@ -10,13 +10,13 @@ import (
 // deadlines are how long an operation of each kind may take before it has to
 // have ended. They bound the state machines' own time-outs from above.
 var deadlines = map[contract.OperationKind]time.Duration{
-	contract.KindProvision:   time.Hour,
-	contract.KindScale:       2 * time.Hour,
+	contract.KindProvision:   4 * time.Hour, // two stacks at most, and their removal when they fail
+	contract.KindScale:       2*time.Hour + 5*time.Minute,
 	contract.KindDeploy:      26 * time.Hour, // a rollout's own deadline is a day at most, and it may be rolled back
-	contract.KindAutoscale:   24 * time.Hour,
+	contract.KindAutoscale:   25 * time.Hour,
 	contract.KindRepair:      time.Hour,
 	contract.KindReplaceNode: time.Hour,
-	contract.KindRetire:      3 * time.Hour,
+	contract.KindRetire:      4 * time.Hour,
 }
 
 // NewOperation returns a pending operation, accepted now.

@@ -7,6 +7,8 @@ package step
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"portolan/shared/contract"
 	"portolan/shared/fault"
@@ -56,9 +58,12 @@ func Enter(ctx context.Context, s Store, c Call) (*model.Operation, error) {
 // Fence is the write behind which a step's other writes stand.
 func (c Call) Fence() store.Write { return store.Holds(c.Target, c.Operation, c.Token) }
 
-// Unknown is the error for a step that a function does not have.
-func (c Call) Unknown(function string) error {
-	return fault.New(fault.Invalid, "the %s function has no step %q", function, c.Step)
+// Unknown is the error for a step that a function does not have; steps are those
+// that it has.
+func (c Call) Unknown(function string, steps ...string) error {
+	slices.Sort(steps)
+	return fault.New(fault.Invalid, "the %s function has no step %q; it has %s",
+		function, c.Step, strings.Join(steps, ", "))
 }
 
 // ServiceTarget returns the target of an operation on a service.
