@@ -45,3 +45,19 @@ func TestCloseForgets(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+func TestEffectsRunInOrderAlsoWhenNested(t *testing.T) {
+	var e agenda.Effects
+	var done []string
+	note := func(name string) func() { return func() { done = append(done, name) } }
+	e.Add(note("a"), func() {
+		e.Add(note("d"))
+		e.Run()
+		done = append(done, "b")
+	}, note("c"))
+	e.Run()
+	e.Run()
+	if got, want := strings.Join(done, " "), "a b c d"; got != want {
+		t.Errorf("done: %s, want %s", got, want)
+	}
+}

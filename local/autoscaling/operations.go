@@ -323,6 +323,8 @@ func (s *Server) protect(in *protectInput) (*nothing, error) {
 		g.Instances[at].Protected = in.Protected
 	}
 	s.dirty[g.Name] = true
+	// What was protected until now may be what the group waited to terminate.
+	s.look(g, 0)
 	return &nothing{}, nil
 }
 

@@ -76,7 +76,9 @@ type Server struct {
 	mu     sync.Mutex
 	groups map[string]*group
 	dirty  map[string]bool // names of groups to keep
-	after  []func()        // effects on other services, without the lock
+	after  []func()        // effects on other services, once the change is kept
+
+	effects agenda.Effects
 }
 
 const bucket = "autoscaling/groups"
@@ -119,11 +121,22 @@ func operation[In, Out any](s *Server, fn func(*In) (*Out, error)) wire.Operatio
 // change runs fn with the lock, keeps the groups that it touched, and then lets
 // other services know.
 func (s *Server) change(fn func()) error {
+	err := s.changeLocked(fn)
+	s.effects.Run()
+	return err
+}
+
+func (s *Server) changeLocked(fn func()) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	fn()
-	after := s.after
+	s.effects.Add(s.after...)
 	s.after = nil
-	err := s.config.Disk.Update(func(tx *disk.Tx) error {
+	if len(s.dirty) == 0 {
+		return nil
+	}
+	defer clear(s.dirty)
+	return s.config.Disk.Update(func(tx *disk.Tx) error {
 		for _, name := range sortedKeys(s.dirty) {
 			g, ok := s.groups[name]
 			if !ok {
@@ -138,12 +151,6 @@ func (s *Server) change(fn func()) error {
 		}
 		return nil
 	})
-	clear(s.dirty)
-	s.mu.Unlock()
-	for _, effect := range after {
-		effect()
-	}
-	return err
 }
 
 // at notes a change for later; what the disk refuses then holds in memory.

@@ -67,6 +67,7 @@ type Server struct {
 	woken     map[string]time.Time       // when a service is looked at next, by its key
 	dirty     []write
 	after     []func() // effects on other services, once the change is kept
+	effects   agenda.Effects
 }
 
 type write struct {
@@ -196,17 +197,24 @@ func operation[In, Out any](s *Server, fn func(*In) (*Out, error)) wire.Operatio
 }
 
 // change runs fn with the lock, and keeps what it touched on disk before it
-// returns. Events leave in the order in which fn made them.
+// returns. Events leave in the order in which they were made.
 func (s *Server) change(fn func()) error {
+	err := s.changeLocked(fn)
+	s.effects.Run()
+	return err
+}
+
+func (s *Server) changeLocked(fn func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fn()
-	dirty, after := s.dirty, s.after
+	dirty := s.dirty
+	s.effects.Add(s.after...)
 	s.dirty, s.after = nil, nil
-	if len(dirty) == 0 && len(after) == 0 {
+	if len(dirty) == 0 {
 		return nil
 	}
-	err := s.config.Disk.Update(func(tx *disk.Tx) error {
+	return s.config.Disk.Update(func(tx *disk.Tx) error {
 		for _, w := range dirty {
 			if w.value == nil {
 				if err := tx.Delete(w.bucket, []byte(w.key)); err != nil {
@@ -220,10 +228,6 @@ func (s *Server) change(fn func()) error {
 		}
 		return nil
 	})
-	for _, effect := range after {
-		effect()
-	}
-	return err
 }
 
 // at notes a change for later. There is nobody to tell when the disk refuses it:
