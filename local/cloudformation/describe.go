@@ -79,7 +79,7 @@ func (st *stack) view() stackView {
 }
 
 func (st *stack) parameters() []parameter {
-	template, err := Parse([]byte(st.Body))
+	template, err := st.template()
 	if err != nil {
 		return nil
 	}

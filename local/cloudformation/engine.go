@@ -236,7 +236,7 @@ func (s *Service) resolve(st *stack, r *resource) (map[string]any, error) {
 }
 
 func (s *Service) resolver(st *stack) (*Resolver, error) {
-	template, err := Parse([]byte(st.Body))
+	template, err := st.template()
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func (s *Service) deleteAll(st *stack) {
 // to be done to each: create what is new, update the rest, and remove, in the
 // cleanup, what is no longer there.
 func (s *Service) arrange(st *stack) error {
-	template, err := Parse([]byte(st.Body))
+	template, err := st.template()
 	if err != nil {
 		return err
 	}

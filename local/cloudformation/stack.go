@@ -44,6 +44,23 @@ type stack struct {
 	Outputs     []ResolvedOutput
 	Imports     []string
 	Events      int
+
+	parsed   *Template // of parsedOf, to parse each body once
+	parsedOf string
+}
+
+// template is the stack's template. It was parsed before the stack was made, so
+// it parses.
+func (st *stack) template() (*Template, error) {
+	if st.parsed != nil && st.parsedOf == st.Body {
+		return st.parsed, nil
+	}
+	parsed, err := Parse([]byte(st.Body))
+	if err != nil {
+		return nil, err
+	}
+	st.parsed, st.parsedOf = parsed, st.Body
+	return parsed, nil
 }
 
 // A version is what a stack is to be.

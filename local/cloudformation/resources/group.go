@@ -1,0 +1,128 @@
+package resources
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"portolan/local/cloudformation"
+)
+
+func (m *maker) groupKinds(kinds map[string]cloudformation.Kind) {
+	kinds["AWS::EC2::SecurityGroup"] = cloudformation.Kind{
+		Provider: provider{
+			create: m.createSecurityGroup, update: m.updateSecurityGroup,
+			remove: func(ctx context.Context, r cloudformation.Request) error {
+				_, err := m.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &r.PhysicalID})
+				return err
+			},
+		},
+		CreateOnly: []string{"GroupDescription", "GroupName", "VpcId"}, Patience: dependencyPatience,
+		CreateTakes: 5 * time.Second, UpdateTakes: 3 * time.Second, DeleteTakes: time.Second,
+	}
+	kinds["AWS::EC2::SecurityGroupIngress"] = cloudformation.Kind{
+		Provider: provider{create: m.createIngress, remove: m.deleteIngress},
+		CreateOnly: []string{
+			"GroupId", "IpProtocol", "FromPort", "ToPort", "CidrIp", "SourceSecurityGroupId", "Description",
+		},
+		CreateTakes: 2 * time.Second, DeleteTakes: time.Second,
+	}
+}
+
+func (m *maker) createSecurityGroup(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
+	name := of(r).text("GroupName")
+	if name == "" {
+		name = r.Name
+	}
+	found, err := m.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
+		Filters: append(ownFilters(r), types.Filter{Name: aws.String("group-name"), Values: []string{name}}),
+	})
+	if err != nil {
+		return failed(err)
+	}
+	if len(found.SecurityGroups) > 0 {
+		return m.setRules(ctx, r, *found.SecurityGroups[0].GroupId)
+	}
+	out, err := m.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
+		GroupName: &name, Description: of(r).optional("GroupDescription"), VpcId: of(r).optional("VpcId"),
+		TagSpecifications: tagSpecifications(r, types.ResourceTypeSecurityGroup),
+	})
+	if err != nil {
+		return failed(err)
+	}
+	return m.setRules(ctx, r, *out.GroupId)
+}
+
+func (m *maker) setRules(ctx context.Context, r cloudformation.Request, id string) (cloudformation.Made, error) {
+	if err := m.authorize(ctx, id, of(r).objects("SecurityGroupIngress")); err != nil {
+		return failed(err)
+	}
+	return made(id, map[string]any{"GroupId": id, "Id": id, "VpcId": of(r).text("VpcId")})
+}
+
+// authorize admits by rules of its own, and minds none that is there already.
+func (m *maker) authorize(ctx context.Context, id string, rules []properties) error {
+	for _, rule := range rules {
+		_, err := m.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
+			GroupId: &id, IpPermissions: permission(rule),
+		})
+		if err != nil && !isCode(err, "InvalidPermission.Duplicate") {
+			return err
+		}
+	}
+	return nil
+}
+
+func permission(rule properties) []types.IpPermission {
+	p := types.IpPermission{
+		IpProtocol: rule.optional("IpProtocol"), FromPort: rule.number("FromPort"), ToPort: rule.number("ToPort"),
+	}
+	if rule.has("CidrIp") {
+		p.IpRanges = []types.IpRange{{CidrIp: rule.optional("CidrIp"), Description: rule.optional("Description")}}
+	}
+	if rule.has("SourceSecurityGroupId") {
+		p.UserIdGroupPairs = []types.UserIdGroupPair{{
+			GroupId: rule.optional("SourceSecurityGroupId"), Description: rule.optional("Description"),
+		}}
+	}
+	return []types.IpPermission{p}
+}
+
+func (m *maker) updateSecurityGroup(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
+	if err := m.retag(ctx, r); err != nil {
+		return failed(err)
+	}
+	for _, rule := range properties(r.Previous).objects("SecurityGroupIngress") {
+		_, err := m.ec2.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{
+			GroupId: &r.PhysicalID, IpPermissions: permission(rule),
+		})
+		if err != nil && !isCode(err, "InvalidPermission.NotFound") {
+			return failed(err)
+		}
+	}
+	return m.setRules(ctx, r, r.PhysicalID)
+}
+
+func (m *maker) createIngress(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
+	out, err := m.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
+		GroupId: of(r).optional("GroupId"), IpPermissions: permission(of(r)),
+	})
+	if isCode(err, "InvalidPermission.Duplicate") {
+		return made(r.Name, map[string]any{"Id": r.Name})
+	}
+	if err != nil {
+		return failed(err)
+	}
+	id := *out.SecurityGroupRules[0].SecurityGroupRuleId
+	return made(id, map[string]any{"Id": id})
+}
+
+func (m *maker) deleteIngress(ctx context.Context, r cloudformation.Request) error {
+	_, err := m.ec2.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{
+		GroupId: of(r).optional("GroupId"), IpPermissions: permission(of(r)),
+	})
+	return err
+}
