@@ -156,14 +156,11 @@ func (s *Server) iterate(x *execution, f *frame, st *asl.State) error {
 	return nil
 }
 
+// selectItem is the input of an iteration by the Map's ItemSelector.
 func (s *Server) selectItem(x *execution, f, child *frame, st *asl.State) (any, error) {
-	scope := s.scope(x, f, f.group.effective)
-	scope.Context = func() any {
-		o := s.contextObject(x, f).(*value.Object)
-		return o.With("Map", value.Members("Item", value.Members(
-			"Index", value.Whole(int64(child.index)), "Value", child.item)))
-	}
-	return st.ItemSelector.Eval(scope)
+	v := &view{server: s, execution: x, frame: f, item: child}
+	v.Scope = asl.Scope{Input: f.group.effective, World: v, Rand: s.config.Rand, UUID: s.config.NewID}
+	return st.ItemSelector.Eval(&v.Scope)
 }
 
 // returned takes the output of a frame that came to its end.

@@ -22,22 +22,34 @@ func runtimeFailure(format string, args ...any) *Failure {
 	return &Failure{ErrRuntime, fmt.Sprintf(format, args...)}
 }
 
-// A Scope is what an expression sees.
+// A Scope is what an expression sees. It is for one goroutine.
 type Scope struct {
-	Input    any
-	Context  func() any // the context object, made when it is asked for
-	Variable func(name string) (any, bool)
-	Rand     *rand.Rand
-	UUID     func() string
+	Input any // what $ stands for
+	World World
+	Rand  *rand.Rand
+	UUID  func() string
+
+	context any // of World, once it was asked for
+}
+
+// A World is what an expression sees beyond its input.
+type World interface {
+	// Context makes the context object, which $$ stands for.
+	Context() any
+	// Variable is what was assigned to a name.
+	Variable(name string) (any, bool)
 }
 
 // document is what the path starts from, and the path's way within it.
 func (s *Scope) document(p *jsonpath.Path) (any, error) {
 	switch p.Root {
 	case jsonpath.Context:
-		return s.Context(), nil
+		if s.context == nil {
+			s.context = s.World.Context()
+		}
+		return s.context, nil
 	case jsonpath.Variable:
-		v, ok := s.Variable(p.Name)
+		v, ok := s.World.Variable(p.Name)
 		if !ok {
 			return nil, runtimeFailure("The variable '$%s' is not assigned.", p.Name)
 		}

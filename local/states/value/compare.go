@@ -30,9 +30,9 @@ func Equal(a, b any) bool {
 		if !ok || a.Len() != b.Len() {
 			return false
 		}
-		for i, k := range a.keys {
-			other, ok := b.Get(k)
-			if !ok || !Equal(a.values[i], other) {
+		for _, m := range a.members {
+			other, ok := b.Get(m.key)
+			if !ok || !Equal(m.value, other) {
 				return false
 			}
 		}

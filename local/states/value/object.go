@@ -9,18 +9,20 @@ type Number string
 // Set is for whoever builds it; once it was handed on, With makes the changed
 // copy instead.
 type Object struct {
-	keys   []string
-	values []any
-	index  map[string]int
+	members []member
+	index   map[string]int // of a large one
+}
+
+type member struct {
+	key   string
+	value any
 }
 
 // indexFrom is the size from which a map beats looking at each key in turn.
 const indexFrom = 9
 
 // NewObject returns an empty object with room for size members.
-func NewObject(size int) *Object {
-	return &Object{keys: make([]string, 0, size), values: make([]any, 0, size)}
-}
+func NewObject(size int) *Object { return &Object{members: make([]member, 0, size)} }
 
 // Members returns an object of alternating names and documents. It panics when
 // a name is not a string, which is the caller's mistake.
@@ -33,15 +35,15 @@ func Members(pairs ...any) *Object {
 }
 
 // Len is the number of members.
-func (o *Object) Len() int { return len(o.keys) }
+func (o *Object) Len() int { return len(o.members) }
 
 // At returns the member at position i, in the order of writing.
-func (o *Object) At(i int) (string, any) { return o.keys[i], o.values[i] }
+func (o *Object) At(i int) (string, any) { return o.members[i].key, o.members[i].value }
 
 // Get returns the member named key.
 func (o *Object) Get(key string) (any, bool) {
 	if i := o.find(key); i >= 0 {
-		return o.values[i], true
+		return o.members[i].value, true
 	}
 	return nil, false
 }
@@ -53,8 +55,8 @@ func (o *Object) find(key string) int {
 		}
 		return -1
 	}
-	for i, k := range o.keys {
-		if k == key {
+	for i := range o.members {
+		if o.members[i].key == key {
 			return i
 		}
 	}
@@ -64,17 +66,16 @@ func (o *Object) find(key string) int {
 // Set writes a member, in its old place when there is one.
 func (o *Object) Set(key string, v any) {
 	if i := o.find(key); i >= 0 {
-		o.values[i] = v
+		o.members[i].value = v
 		return
 	}
-	o.keys = append(o.keys, key)
-	o.values = append(o.values, v)
+	o.members = append(o.members, member{key, v})
 	if o.index != nil {
-		o.index[key] = len(o.keys) - 1
-	} else if len(o.keys) >= indexFrom {
-		o.index = make(map[string]int, 2*len(o.keys))
-		for i, k := range o.keys {
-			o.index[k] = i
+		o.index[key] = len(o.members) - 1
+	} else if len(o.members) >= indexFrom {
+		o.index = make(map[string]int, 2*len(o.members))
+		for i := range o.members {
+			o.index[o.members[i].key] = i
 		}
 	}
 }
@@ -89,16 +90,20 @@ func (o *Object) With(key string, v any) *Object {
 // Merge returns o with the members of other written over its own.
 func (o *Object) Merge(other *Object) *Object {
 	c := o.copy(other.Len())
-	for i, k := range other.keys {
-		c.Set(k, other.values[i])
+	for _, m := range other.members {
+		c.Set(m.key, m.value)
 	}
 	return c
 }
 
 func (o *Object) copy(room int) *Object {
-	c := NewObject(len(o.keys) + room)
-	for i, k := range o.keys {
-		c.Set(k, o.values[i])
+	c := NewObject(len(o.members) + room)
+	if o.index == nil {
+		c.members = append(c.members, o.members...)
+		return c
+	}
+	for _, m := range o.members {
+		c.Set(m.key, m.value)
 	}
 	return c
 }

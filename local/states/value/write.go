@@ -26,12 +26,12 @@ func Append(dst []byte, v any) []byte {
 		return append(dst, ']')
 	case *Object:
 		dst = append(dst, '{')
-		for i, k := range v.keys {
+		for i := range v.members {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendString(dst, k), ':')
-			dst = Append(dst, v.values[i])
+			dst = append(appendString(dst, v.members[i].key), ':')
+			dst = Append(dst, v.members[i].value)
 		}
 		return append(dst, '}')
 	}
@@ -98,13 +98,13 @@ func Size(v any, limit int) int {
 		}
 		return n
 	case *Object:
-		n := 2 + max(0, len(v.keys)-1)
-		for i, k := range v.keys {
+		n := 2 + max(0, len(v.members)-1)
+		for i := range v.members {
 			if n > limit {
 				return n
 			}
-			n += stringSize(k) + 1
-			n += Size(v.values[i], limit-n)
+			n += stringSize(v.members[i].key) + 1
+			n += Size(v.members[i].value, limit-n)
 		}
 		return n
 	}
