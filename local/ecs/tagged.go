@@ -19,7 +19,7 @@ func (s *Server) TaggedResources(add func(arn string, tags map[string]string)) {
 	}
 	for _, name := range sortedKeys(s.providers) {
 		provider := s.providers[name]
-		tagged(provider.View.CapacityProviderArn, provider.View.Status, provider.View.Tags)
+		tagged(provider.Arn, provider.Status, provider.Tags)
 	}
 	for _, id := range sortedKeys(s.instances) {
 		view := s.instances[id].View
