@@ -66,3 +66,27 @@ func FuzzForm(f *testing.F) {
 		}
 	})
 }
+
+// FuzzBody decodes any bytes in the protocols that are not forms. What decodes
+// is encoded again without fail.
+func FuzzBody(f *testing.F) {
+	f.Add(int(JSON11), []byte(`{"Name":"n","Count":3,"At":1.5,"Deep":[{"List":["a",null]}],"Map":{"k":"v"}}`))
+	f.Add(int(JSON10), []byte(`{"At":"2026-01-02T03:04:05Z","Count":99999999999}`))
+	f.Add(int(CBOR), []byte("\xa2\x64Name\x61n\x62At\xc1\xfb\x41\xd6\x00\x00\x00\x00\x00\x00"))
+	f.Add(int(CBOR), []byte("\xbf\x64List\x9f\x61a\xff\xff"))
+	f.Fuzz(func(t *testing.T, protocol int, raw []byte) {
+		p := Protocol(protocol)
+		if p != JSON10 && p != JSON11 && p != CBOR {
+			return
+		}
+		x := &Exchange{protocol: p, body: &Body{protocol: p, raw: raw}}
+		x.Parameters()
+		var got deep
+		if x.body.Decode(&got) != nil {
+			return
+		}
+		if _, err := encode(x, &got); err != nil {
+			t.Errorf("what was decoded from %q does not encode: %v", raw, err)
+		}
+	})
+}
