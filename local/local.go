@@ -34,6 +34,7 @@ import (
 	"portolan/local/sqs"
 	"portolan/local/states"
 	"portolan/local/states/sdktask"
+	"portolan/local/tagging"
 	"portolan/local/trail"
 	"portolan/local/unique"
 	"portolan/local/wire"
@@ -316,13 +317,18 @@ func (l *Local) startCompute(context.Context) (err error) {
 	l.AWS.Register("iam", roles.Handler())
 	network.UseInstances(l.fleet)
 	network.UseInterfaces(interfaces{balancing})
-	return l.startOrchestrators()
+	if err := l.startOrchestrators(); err != nil {
+		return err
+	}
+	l.AWS.Register("tagging", tagging.New(taggedNetwork(network), lister(balancing.TaggedResources),
+		lister(l.ECS.TaggedResources), taggedStacks(l.Stacks)).Handler())
+	return nil
 }
 
 func (l *Local) startOrchestrators() (err error) {
 	l.ECS, err = ecs.New(ecs.Config{
 		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region, Events: l.Events,
-		Roles: l.trail, Targets: &balancers{client: elb.NewFromConfig(l.UserConfig()), log: l.config.Log},
+		Roles: l.trail, Images: l.ECR, Targets: &balancers{client: elb.NewFromConfig(l.UserConfig()), log: l.config.Log},
 	})
 	if err != nil {
 		return err
@@ -366,10 +372,13 @@ func machineImage(_ context.Context, name string) (string, error) {
 	return "ami-0123456789abcdef0", nil
 }
 
+// tableDelay is how long a table that somebody creates by hand is CREATING.
+const tableDelay = 500 * time.Millisecond
+
 // startControlPlane starts the table, the state machines, the rules and the API.
 func (l *Local) startControlPlane(ctx context.Context) (err error) {
 	l.DynamoDB, err = dynamodb.New(dynamodb.Config{Clock: l.Clock, Disk: l.disk, Region: l.config.Region,
-		Account: Account, NewID: l.ids.Fork().UUID})
+		Account: Account, NewID: l.ids.Fork().UUID, CreateDelay: tableDelay})
 	if err != nil {
 		return err
 	}

@@ -34,11 +34,8 @@ type mapping struct {
 	deadLetter func(ctx context.Context, body []byte) error
 }
 
-// firstSequence stands before all sequence numbers of a stream.
-const firstSequence = "100000000000000000"
-
 func newMapping(m mapping) (*mapping, error) {
-	m.before = firstSequence
+	m.before = m.reader.Position()
 	for _, text := range m.source.filters {
 		pattern, err := events.ParsePattern(text)
 		if err != nil {

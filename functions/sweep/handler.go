@@ -26,6 +26,7 @@ type Resources interface {
 type Handler struct {
 	Store     step.Store
 	Resources Resources
+	Compute   Compute
 	Log       *slog.Logger
 }
 
@@ -74,6 +75,9 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 		if token = page.PaginationToken; aws.ToString(token) == "" {
 			break
 		}
+	}
+	if out.Left, err = remaining(ctx, h.Compute, out.Left); err != nil {
+		return State{}, err
 	}
 	out.Clean = len(out.Left) == 0
 	if out.Reason == "" {

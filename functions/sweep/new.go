@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 
 	"portolan/shared/environment"
@@ -12,6 +13,7 @@ import (
 func New(env *environment.Environment) *Handler {
 	return &Handler{
 		Store:     store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
-		Resources: resourcegroupstaggingapi.NewFromConfig(env.AWS), Log: env.Log,
+		Resources: resourcegroupstaggingapi.NewFromConfig(env.AWS),
+		Compute:   ec2.NewFromConfig(env.AWS), Log: env.Log,
 	}
 }

@@ -111,11 +111,15 @@ func retire(ctx context.Context, s *Stage) error {
 	}
 	left, err := resourcegroupstaggingapi.NewFromConfig(s.aws()).GetResources(ctx, &resourcegroupstaggingapi.GetResourcesInput{
 		TagFilters: []types.TagFilter{{Key: aws.String("portolan:cluster"), Values: []string{cluster}}},
+		// Not instances and NAT gateways, which AWS shows for an hour after their end.
+		ResourceTypeFilters: []string{"cloudformation:stack", "ecs:cluster", "ecs:service", "elasticloadbalancing",
+			"ec2:vpc", "ec2:subnet", "ec2:security-group", "ec2:launch-template"},
 	})
 	if err != nil {
 		return err
 	}
-	s.happened("%d resources carry the tag portolan:cluster=%s", len(left.ResourceTagMappingList), cluster)
+	s.happened("stacks, cluster, services, load balancers and networks tagged portolan:cluster=%s: %d",
+		cluster, len(left.ResourceTagMappingList))
 	if len(left.ResourceTagMappingList) > 0 {
 		return fmt.Errorf("left: %s", aws.ToString(left.ResourceTagMappingList[0].ResourceARN))
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -33,22 +32,33 @@ type Environment struct {
 	Variables func(name string) string
 }
 
-// loadTimeout bounds reading the configuration, which calls nobody in Lambda.
-const loadTimeout = 5 * time.Second
-
-// Lambda returns the environment of a function that runs in Lambda. It ends the
-// process when the configuration cannot be read.
+// Lambda returns the environment of a function that runs in Lambda. The AWS
+// configuration is made of the variables that Lambda sets, and not by the SDK's
+// package config: linking all its sources of credentials would double a door's
+// cold start.
 func Lambda() *Environment {
-	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
-	defer cancel()
-	loaded, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		fatal("reading the AWS configuration: %v", err)
-	}
 	return &Environment{
-		AWS: loaded, Log: slog.New(slog.NewJSONHandler(os.Stdout, nil)), Now: time.Now,
+		AWS: configured(os.Getenv), Log: slog.New(slog.NewJSONHandler(os.Stdout, nil)), Now: time.Now,
 		NewID: func() string { return ulid.Make().String() }, Variables: os.Getenv,
 	}
+}
+
+// configured reads AWS_REGION, the credentials of the function's role and
+// AWS_ENDPOINT_URL.
+func configured(variable func(name string) string) aws.Config {
+	config := aws.Config{
+		Region: variable("AWS_REGION"),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{
+				AccessKeyID: variable("AWS_ACCESS_KEY_ID"), SecretAccessKey: variable("AWS_SECRET_ACCESS_KEY"),
+				SessionToken: variable("AWS_SESSION_TOKEN"), Source: "Lambda",
+			}, nil
+		}),
+	}
+	if endpoint := variable("AWS_ENDPOINT_URL"); endpoint != "" {
+		config.BaseEndpoint = &endpoint
+	}
+	return config
 }
 
 // Get returns a variable that the function cannot work without. It ends the

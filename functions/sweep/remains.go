@@ -1,0 +1,95 @@
+package sweep
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"portolan/shared/fault"
+)
+
+// Compute tells which instances and gateways are still there.
+type Compute interface {
+	DescribeInstances(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error)
+	DescribeNatGateways(context.Context, *ec2.DescribeNatGatewaysInput, ...func(*ec2.Options)) (*ec2.DescribeNatGatewaysOutput, error)
+}
+
+// remaining drops what is found by its tags although it is gone: EC2 shows
+// instances and NAT gateways for about an hour after their end, and ECS its task
+// definitions for good, which are texts and cost nothing.
+func remaining(ctx context.Context, compute Compute, arns []string) ([]string, error) {
+	instances, err := liveInstances(ctx, compute, idsOf(arns, ":instance/"))
+	if err != nil {
+		return nil, err
+	}
+	gateways, err := liveGateways(ctx, compute, idsOf(arns, ":natgateway/"))
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(arns, func(arn string) bool {
+		id := arn[strings.LastIndex(arn, "/")+1:]
+		switch {
+		case strings.Contains(arn, ":task-definition/"):
+			return true
+		case strings.Contains(arn, ":instance/"):
+			return !instances[id]
+		case strings.Contains(arn, ":natgateway/"):
+			return !gateways[id]
+		}
+		return false
+	}), nil
+}
+
+func idsOf(arns []string, kind string) []string {
+	var ids []string
+	for _, arn := range arns {
+		if _, id, ok := strings.Cut(arn, kind); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// idsMax is how many values one filter of EC2 takes.
+const idsMax = 200
+
+func liveInstances(ctx context.Context, compute Compute, ids []string) (map[string]bool, error) {
+	live := map[string]bool{}
+	for chunk := range slices.Chunk(ids, idsMax) {
+		// A filter, since naming an instance that EC2 has forgotten is an error.
+		out, err := compute.DescribeInstances(ctx, &ec2.DescribeInstancesInput{Filters: []types.Filter{
+			{Name: aws.String("instance-id"), Values: chunk},
+			{Name: aws.String("instance-state-name"), Values: []string{"pending", "running", "stopping", "stopped"}},
+		}})
+		if err != nil {
+			return nil, fault.FromAWS(err, "looking at instances")
+		}
+		for _, reservation := range out.Reservations {
+			for _, instance := range reservation.Instances {
+				live[aws.ToString(instance.InstanceId)] = true
+			}
+		}
+	}
+	return live, nil
+}
+
+func liveGateways(ctx context.Context, compute Compute, ids []string) (map[string]bool, error) {
+	live := map[string]bool{}
+	for chunk := range slices.Chunk(ids, idsMax) {
+		out, err := compute.DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{Filter: []types.Filter{
+			{Name: aws.String("nat-gateway-id"), Values: chunk},
+			{Name: aws.String("state"), Values: []string{"pending", "available", "failed"}},
+		}})
+		if err != nil {
+			return nil, fault.FromAWS(err, "looking at NAT gateways")
+		}
+		for _, gateway := range out.NatGateways {
+			live[aws.ToString(gateway.NatGatewayId)] = true
+		}
+	}
+	return live, nil
+}
