@@ -394,7 +394,14 @@ func (s *Service) validateTemplate(ctx context.Context, in *validateInput) (*val
 	}
 	if needed := template.capabilities(); needed != "" {
 		out.Capabilities = []string{needed}
-		out.CapabilitiesReason = "The following resource(s) require capabilities: [AWS::IAM::Role]"
+		var kinds []string
+		for _, resource := range template.Resources {
+			if strings.HasPrefix(resource.Type, "AWS::IAM::") && !slices.Contains(kinds, resource.Type) {
+				kinds = append(kinds, resource.Type)
+			}
+		}
+		slices.Sort(kinds)
+		out.CapabilitiesReason = "The following resource(s) require capabilities: " + brackets(kinds)
 	}
 	return out, nil
 }

@@ -52,8 +52,7 @@ func (w *world) must(err error) {
 	}
 }
 
-// LaunchTemplate, InstanceLaunched and InstanceTerminated are EC2 as Auto
-// Scaling wants it.
+// A computer is EC2 as Auto Scaling wants it.
 type computer struct {
 	ec2   *ec2.Service
 	fleet *ec2.Fleet
@@ -360,5 +359,28 @@ func TestEveryTypeOfOurTemplatesHasAKind(t *testing.T) {
 				t.Errorf("%s: %s is a %s, which nothing makes", name, id, kind)
 			}
 		}
+	}
+}
+
+func TestSameSeedTellsTheSameStory(t *testing.T) {
+	var stories [2]string
+	for i := range stories {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.deploy("web-network", "network", map[string]string{"ClusterName": "web"})
+			start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when each bubble begins
+			pages := sdk.NewDescribeStackEventsPaginator(w.cfn, &sdk.DescribeStackEventsInput{StackName: aws.String("web-network")})
+			for pages.HasMorePages() {
+				out, err := pages.NextPage(t.Context())
+				w.must(err)
+				for _, e := range out.StackEvents {
+					stories[i] += e.Timestamp.Sub(start).String() + " " + *e.LogicalResourceId + " " +
+						aws.ToString(e.PhysicalResourceId) + " " + string(e.ResourceStatus) + "\n"
+				}
+			}
+		})
+	}
+	if stories[0] != stories[1] || stories[0] == "" {
+		t.Errorf("the same seed told:\n%s\nand:\n%s", stories[0], stories[1])
 	}
 }
