@@ -31,8 +31,11 @@ import (
 	"portolan/shared/fault"
 )
 
+// A Builder builds a function's handler from what the function is given.
+type Builder func(*environment.Environment) lambda.Handler
+
 // handlers builds each function's handler as its lambda/main.go does.
-var handlers = map[string]func(*environment.Environment) lambda.Handler{
+var handlers = map[string]Builder{
 	"AlarmFunction":     of(alarm.New, (*alarm.Handler).Handle),
 	"ApiFunction":       of(api.New, (*api.Handler).Handle),
 	"AutoscaleFunction": of(autoscale.New, (*autoscale.Handler).Handle),
@@ -48,7 +51,7 @@ var handlers = map[string]func(*environment.Environment) lambda.Handler{
 }
 
 func of[H, In, Out any](build func(*environment.Environment) *H,
-	handle func(*H, context.Context, In) (Out, error)) func(*environment.Environment) lambda.Handler {
+	handle func(*H, context.Context, In) (Out, error)) Builder {
 	return func(env *environment.Environment) lambda.Handler {
 		h := build(env)
 		return lambda.NewHandler(fault.Boundary(func(ctx context.Context, in In) (Out, error) {
@@ -71,8 +74,13 @@ type runnable struct {
 	handler lambda.Handler
 }
 
-// newRuntime builds the handlers of all functions of the deployment.
-func newRuntime(functions []function, config func(role string) aws.Config, base environment.Environment) (*runtime, error) {
+// newRuntime builds the handlers of all functions of the deployment. around may be
+// nil.
+func newRuntime(functions []function, config func(role string) aws.Config, base environment.Environment,
+	around func(string, *environment.Environment, Builder) lambda.Handler) (*runtime, error) {
+	if around == nil {
+		around = func(_ string, env *environment.Environment, build Builder) lambda.Handler { return build(env) }
+	}
 	out := &runtime{functions: map[string]*runnable{}, log: base.Log}
 	for _, f := range functions {
 		build, ok := handlers[f.logicalID]
@@ -83,7 +91,7 @@ func newRuntime(functions []function, config func(role string) aws.Config, base 
 		env.AWS = config(f.logicalID)
 		env.Log = base.Log.With("function", f.name)
 		env.Variables = func(name string) string { return f.variables[name] }
-		made := &runnable{name: f.name, timeout: f.timeout, handler: build(&env)}
+		made := &runnable{name: f.name, timeout: f.timeout, handler: around(f.logicalID, &env, build)}
 		out.functions[f.name], out.functions[f.arn] = made, made
 	}
 	return out, nil

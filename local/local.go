@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/oklog/ulid/v2"
@@ -63,6 +64,10 @@ type Config struct {
 
 	// Middleware is put around every call of AWS, for faults and for counting.
 	Middleware []func(http.Handler) http.Handler
+
+	// Build is put around how the handlers of functions are built; nil builds them
+	// as they are deployed. A simulation reaches into functions here.
+	Build func(logicalID string, env *environment.Environment, build Builder) lambda.Handler
 }
 
 // A Local is a running control plane with its AWS. The services are there for
@@ -191,7 +196,7 @@ func (l *Local) startFunctions(ctx context.Context) (err error) {
 	base := environment.Environment{Log: l.config.Log, Now: l.Clock.Now, NewID: func() string {
 		return ulid.MustNew(ulid.Timestamp(l.Clock.Now()), entropy).String()
 	}}
-	if l.runtime, err = newRuntime(l.deployment.functions, l.roleConfig, base); err != nil {
+	if l.runtime, err = newRuntime(l.deployment.functions, l.roleConfig, base, l.config.Build); err != nil {
 		return err
 	}
 	if l.SQS, err = sqs.New(sqs.Config{Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(),
