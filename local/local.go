@@ -17,6 +17,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/oklog/ulid/v2"
 
+	"portolan/local/access"
 	"portolan/local/autoscaling"
 	"portolan/local/clock"
 	"portolan/local/cloudformation"
@@ -90,6 +91,9 @@ type Local struct {
 	SQS          *sqs.Server
 	Identity     *identity.Server
 
+	// Guard refuses what roles may not do, and knows what they did.
+	Guard *access.Guard
+
 	config     Config
 	disk       *disk.Disk
 	ids        *unique.Source
@@ -160,7 +164,7 @@ func (l *Local) startAccounts(context.Context) (err error) {
 	l.AWS = wire.NewRouter(l.Identity)
 	l.AWS.NewRequestID = l.ids.Fork().UUID
 	l.AWS.Register("sts", l.Identity)
-	return nil
+	return l.startGuard()
 }
 
 // Config is the configuration of SDK clients that call the embedded AWS under
@@ -175,6 +179,13 @@ func (l *Local) Config(credentials aws.CredentialsProvider) aws.Config {
 // UserConfig is the configuration of the person at this machine.
 func (l *Local) UserConfig() aws.Config {
 	return l.Config(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return User, nil }))
+}
+
+// RoleConfig is the configuration of a session of a role, such as a task's.
+func (l *Local) RoleConfig(roleARN, session string) (aws.Config, error) {
+	credentials, err := l.assume(roleARN, session)
+	return l.Config(aws.CredentialsProviderFunc(
+		func(context.Context) (aws.Credentials, error) { return credentials, nil })), err
 }
 
 // roleConfig is the configuration of a function or machine under its own role.
@@ -445,7 +456,7 @@ func (l *Local) startMachines() (err error) {
 	for _, m := range l.deployment.machines {
 		_, err := l.States.CreateStateMachine(states.MachineInput{
 			Name: m.name, Definition: m.definition, Type: "STANDARD",
-			RoleArn: "arn:aws:iam::" + Account + ":role/" + m.name + "-Role-LOCAL",
+			RoleArn: "arn:aws:iam::" + Account + ":role/" + roleName(l.config.Stack, m.logicalID),
 		})
 		if err != nil {
 			return fmt.Errorf("creating state machine %s: %w", m.name, err)

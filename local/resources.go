@@ -56,6 +56,15 @@ func (r *reader) readFunction(id string, made resource) (function, error) {
 	return out, nil
 }
 
+func readRole(made resource) role {
+	out := role{resource: made, trust: made.properties["AssumeRolePolicyDocument"]}
+	policies, _ := made.properties["Policies"].([]any)
+	for _, policy := range policies {
+		out.policies = append(out.policies, path(policy, "PolicyDocument"))
+	}
+	return out
+}
+
 func readStream(properties any) streamSource {
 	out := streamSource{batch: 100, retries: -1}
 	if batch, ok := path(properties, "BatchSize").(int64); ok {
@@ -74,8 +83,8 @@ func readStream(properties any) streamSource {
 }
 
 // readMachine reads a state machine's definition with its substitutions made.
-func (r *reader) readMachine(made resource) (machine, error) {
-	out := machine{resource: made}
+func (r *reader) readMachine(id string, made resource) (machine, error) {
+	out := machine{resource: made, logicalID: id}
 	file, _ := made.properties["DefinitionUri"].(string)
 	text, err := fs.ReadFile(r.files, file)
 	if err != nil {

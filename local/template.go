@@ -16,6 +16,7 @@ type deployment struct {
 	functions []function
 	machines  []machine
 	rules     []rule
+	roles     []role
 	topics    []string // ARNs
 	queues    []resource
 }
@@ -43,6 +44,7 @@ type streamSource struct {
 
 type machine struct {
 	resource
+	logicalID  string
 	definition string
 	policies   []any
 }
@@ -54,8 +56,15 @@ type rule struct {
 	state   string
 }
 
-// A role is one that the template makes, or that SAM makes for a function or a
-// state machine.
+// A role is one that the template itself makes. SAM makes those of functions and
+// state machines, which roleName names.
+type role struct {
+	resource
+	policies []any // documents
+	trust    any
+}
+
+// roleName is the name of the role that SAM makes for what has that logical id.
 func roleName(stack, logicalID string) string { return stack + "-" + logicalID + "Role-LOCAL" }
 
 // names are the physical names and ARNs that the stack's resources get here.
@@ -199,7 +208,7 @@ func (r *reader) read() (*deployment, error) {
 
 var runsHere = map[string]bool{
 	"AWS::DynamoDB::Table": true, "AWS::Serverless::Function": true, "AWS::Serverless::StateMachine": true,
-	"AWS::Events::Rule": true, "AWS::SQS::Queue": true, "AWS::SNS::Topic": true,
+	"AWS::Events::Rule": true, "AWS::SQS::Queue": true, "AWS::SNS::Topic": true, "AWS::IAM::Role": true,
 }
 
 func (r *reader) add(out *deployment, id, kind string, made resource) error {
@@ -210,6 +219,8 @@ func (r *reader) add(out *deployment, id, kind string, made resource) error {
 		out.queues = append(out.queues, made)
 	case "AWS::SNS::Topic":
 		out.topics = append(out.topics, made.arn)
+	case "AWS::IAM::Role":
+		out.roles = append(out.roles, readRole(made))
 	case "AWS::Events::Rule":
 		added, err := readRule(made)
 		out.rules = append(out.rules, added)
@@ -219,7 +230,7 @@ func (r *reader) add(out *deployment, id, kind string, made resource) error {
 		out.functions = append(out.functions, added)
 		return err
 	case "AWS::Serverless::StateMachine":
-		added, err := r.readMachine(made)
+		added, err := r.readMachine(id, made)
 		out.machines = append(out.machines, added)
 		return err
 	}

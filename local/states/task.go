@@ -268,6 +268,17 @@ func newToken(x *execution, f *frame, t *task, id string) string {
 		[]string{"AQ", x.arn, itoa(f.id), itoa(t.id), id}, "|")))
 }
 
+// MachineOf returns the ARN of the state machine whose execution waits with a task
+// token; empty for what is no token.
+func MachineOf(token string) string {
+	execution, _, ok := readToken(token)
+	if !ok {
+		return ""
+	}
+	machine := strings.Replace(execution, ":execution:", ":stateMachine:", 1)
+	return machine[:strings.LastIndexByte(machine, ':')]
+}
+
 // readToken returns the execution and the frame of a token; it is false for what
 // is no token.
 func readToken(token string) (arn string, frame int, ok bool) {

@@ -20,6 +20,15 @@ type Exchange struct {
 	body      *Body
 }
 
+// Body is the request's body as it came, for middleware that reads it before the
+// service does; nil where the service reads a stream. It must not be changed.
+func (x *Exchange) Body() []byte {
+	if x.body == nil {
+		return nil
+	}
+	return x.body.raw
+}
+
 type exchangeKey struct{}
 
 // ExchangeOf is the exchange that r belongs to. It is never nil: a request that

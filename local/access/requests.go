@@ -1,0 +1,147 @@
+package access
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+
+	"portolan/local/wire"
+)
+
+// A call is an operation of a service with its parameters.
+type call struct {
+	*Config
+	service, operation string
+	in                 map[string]any
+}
+
+// prefixes are the services' names in actions, where they are not those that
+// requests are signed for.
+var prefixes = map[string]string{"monitoring": "cloudwatch", "tagging": "tag"}
+
+// special are the operations that are not one action on any resource.
+var special = map[string]func(*call) []Request{
+	"dynamodb":             (*call).dynamodb,
+	"states":               (*call).states,
+	"cloudformation":       (*call).cloudformation,
+	"ecs":                  (*call).ecs,
+	"elasticloadbalancing": (*call).balancing,
+	"autoscaling":          (*call).autoscaling,
+	"iam":                  (*call).iam,
+	"sts":                  (*call).sts,
+	"codepipeline":         (*call).codepipeline,
+	"ecr":                  (*call).ecr,
+	"logs":                 (*call).logs,
+	"ssm":                  (*call).ssm,
+	"sqs":                  (*call).sqs,
+}
+
+// requests are what IAM is asked about a call.
+func (g *Guard) requests(x *wire.Exchange) []Request {
+	c := &call{Config: &g.config, service: x.Service, operation: x.Operation, in: members(x)}
+	if f, ok := special[c.service]; ok {
+		if requests := f(c); requests != nil {
+			return requests
+		}
+	}
+	return c.on("*")
+}
+
+// members are the parameters of a request before its service has read them. Of a
+// form they are the texts, the lists of texts, and for structures that they are
+// there.
+func members(x *wire.Exchange) map[string]any {
+	if in := x.Parameters(); in != nil {
+		return in
+	}
+	in := map[string]any{}
+	if json.Unmarshal(x.Body(), &in) == nil {
+		return in
+	}
+	form, err := url.ParseQuery(string(x.Body()))
+	if err != nil {
+		return in
+	}
+	for name, values := range form {
+		first, rest, nested := strings.Cut(name, ".")
+		switch {
+		case !nested:
+			in[name] = values[0]
+		case strings.HasPrefix(rest, "member.") && strings.Count(rest, ".") == 1:
+			list, _ := in[first].([]any)
+			in[first] = append(list, values[0])
+		case in[first] == nil:
+			in[first] = true
+		}
+	}
+	return in
+}
+
+// action is the call's own action.
+func (c *call) action() string { return c.named(c.operation) }
+
+func (c *call) named(operation string) string {
+	if prefix, ok := prefixes[c.service]; ok {
+		return prefix + ":" + operation
+	}
+	return c.service + ":" + operation
+}
+
+// on asks for the call's own action on each of the resources.
+func (c *call) on(resources ...string) []Request {
+	var out []Request
+	for _, resource := range resources {
+		out = append(out, Request{Action: c.action(), Resource: resource})
+	}
+	return out
+}
+
+// arn makes an ARN of the service's own; one that the caller gave stays.
+func (c *call) arn(prefix, name string) string { return c.arnOf(c.service, prefix, name) }
+
+func (c *call) arnOf(service, prefix, name string) string {
+	if strings.HasPrefix(name, "arn:") {
+		return name
+	}
+	return "arn:aws:" + service + ":" + c.Region + ":" + c.Account + ":" + prefix + name
+}
+
+func (c *call) role(name string) string {
+	if strings.HasPrefix(name, "arn:") {
+		return name
+	}
+	return "arn:aws:iam::" + c.Account + ":role/" + name
+}
+
+// pass asks for passing those of the roles that are given to a service.
+func (c *call) pass(to string, members ...string) []Request {
+	var out []Request
+	for _, member := range members {
+		if name := c.text(member); name != "" {
+			out = append(out, Request{"iam:PassRole", c.role(name),
+				map[string][]string{"iam:passedtoservice": {to}}})
+		}
+	}
+	return out
+}
+
+func (c *call) text(member string) string {
+	text, _ := c.in[member].(string)
+	return text
+}
+
+func (c *call) texts(member string) []string {
+	list, _ := c.in[member].([]any)
+	out := make([]string, 0, len(list))
+	for _, item := range list {
+		if text, ok := item.(string); ok {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+func (c *call) has(member string) bool { return c.in[member] != nil }
+
+// last is what follows the last slash of a name or an ARN.
+func last(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }

@@ -1,0 +1,254 @@
+package access
+
+import "strings"
+
+func (c *call) dynamodb() []Request {
+	switch c.operation {
+	case "TransactWriteItems":
+		return c.transaction("TransactItems", map[string]string{
+			"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"})
+	case "TransactGetItems":
+		return c.transaction("TransactItems", map[string]string{"Get": "GetItem"})
+	case "Query", "Scan":
+		table := c.arn("table/", c.text("TableName"))
+		if index := c.text("IndexName"); index != "" {
+			table += "/index/" + index
+		}
+		return c.on(table)
+	case "ListTables":
+		return nil
+	}
+	return []Request{c.item(c.operation, c.in)}
+}
+
+// transaction asks for the action of each item.
+func (c *call) transaction(member string, actions map[string]string) []Request {
+	out := []Request{}
+	list, _ := c.in[member].([]any)
+	for _, each := range list {
+		fields, _ := each.(map[string]any)
+		for kind, action := range actions {
+			if item, ok := fields[kind].(map[string]any); ok {
+				out = append(out, c.item(action, item))
+			}
+		}
+	}
+	return out
+}
+
+// item asks for an action on the item that in names by its Key or its Item.
+func (c *call) item(action string, in map[string]any) Request {
+	table, _ := in["TableName"].(string)
+	r := Request{Action: c.named(action), Resource: c.arn("table/", table)}
+	key, ok := in["Key"].(map[string]any)
+	if !ok {
+		key, _ = in["Item"].(map[string]any)
+	}
+	attribute, _ := key[c.PartitionKeys[last(table)]].(map[string]any)
+	for _, value := range attribute {
+		if text, ok := value.(string); ok {
+			r.Context = map[string][]string{"dynamodb:leadingkeys": {text}}
+		}
+	}
+	return r
+}
+
+func (c *call) states() []Request {
+	switch c.operation {
+	case "StartExecution", "StartSyncExecution", "DescribeStateMachine", "UpdateStateMachine", "DeleteStateMachine":
+		return c.on(c.text("stateMachineArn"))
+	case "DescribeExecution", "StopExecution", "GetExecutionHistory", "RedriveExecution":
+		return c.on(c.text("executionArn"))
+	case "SendTaskSuccess", "SendTaskFailure", "SendTaskHeartbeat":
+		if machine := c.Machine(c.text("taskToken")); machine != "" {
+			return c.on(machine)
+		}
+		return []Request{} // the service itself refuses a token that is none
+	}
+	return nil
+}
+
+func (c *call) cloudformation() []Request {
+	name := c.text("StackName")
+	if name == "" {
+		return nil
+	}
+	if !strings.HasPrefix(name, "arn:") {
+		name += "/*"
+	}
+	requests := c.on(c.arn("stack/", name))
+	return append(requests, c.pass("cloudformation.amazonaws.com", "RoleARN")...)
+}
+
+func (c *call) ecs() []Request {
+	cluster := last(c.text("cluster"))
+	if cluster == "" {
+		cluster = "default"
+	}
+	within := func(kind string, names ...string) []Request {
+		out := []string{}
+		for _, name := range names {
+			out = append(out, c.arn(kind+"/", cluster+"/"+last(name)))
+		}
+		return c.on(out...)
+	}
+	switch c.operation {
+	case "CreateService":
+		return c.tagged(within("service", c.text("serviceName")))
+	case "UpdateService", "DeleteService":
+		return within("service", c.text("service"))
+	case "DescribeServices":
+		return within("service", c.texts("services")...)
+	case "DescribeTasks":
+		return within("task", c.texts("tasks")...)
+	case "StopTask":
+		return within("task", c.text("task"))
+	case "ListTasks":
+		if instance := c.text("containerInstance"); instance != "" {
+			return within("container-instance", instance)
+		}
+	case "DescribeContainerInstances", "UpdateContainerInstancesState":
+		return within("container-instance", c.texts("containerInstances")...)
+	case "RegisterTaskDefinition":
+		requests := c.tagged(c.on(c.arn("task-definition/", c.text("family")+":*")))
+		return append(requests, c.pass("ecs-tasks.amazonaws.com", "taskRoleArn", "executionRoleArn")...)
+	case "ListContainerInstances", "DeregisterContainerInstance":
+		return c.on(c.arn("cluster/", cluster))
+	case "DescribeClusters":
+		out := []string{}
+		for _, name := range c.texts("clusters") {
+			out = append(out, c.arn("cluster/", last(name)))
+		}
+		return c.on(out...)
+	case "TagResource", "UntagResource", "ListTagsForResource":
+		return c.on(c.text("resourceArn"))
+	}
+	return nil
+}
+
+// tagged adds that what is created is tagged.
+func (c *call) tagged(requests []Request) []Request {
+	tags, _ := c.in["tags"].([]any)
+	if len(tags) == 0 {
+		return requests
+	}
+	return append(requests, Request{Action: c.named("TagResource"), Resource: requests[0].Resource})
+}
+
+func (c *call) balancing() []Request {
+	var requests []Request
+	created := ""
+	switch c.operation {
+	case "CreateRule":
+		listener := c.text("ListenerArn")
+		requests, created = c.on(listener), strings.Replace(listener, ":listener/", ":listener-rule/", 1)+"/*"
+	case "CreateTargetGroup":
+		created = c.arn("targetgroup/", c.text("Name")+"/*")
+		requests = c.on(created)
+	case "CreateLoadBalancer":
+		created = c.arn("loadbalancer/app/", c.text("Name")+"/*")
+		requests = c.on(created)
+	case "CreateListener":
+		balancer := c.text("LoadBalancerArn")
+		requests, created = c.on(balancer), strings.Replace(balancer, ":loadbalancer/", ":listener/", 1)+"/*"
+	case "ModifyTargetGroup", "ModifyTargetGroupAttributes", "DeleteTargetGroup", "RegisterTargets", "DeregisterTargets":
+		return c.on(c.text("TargetGroupArn"))
+	case "ModifyRule", "DeleteRule":
+		return c.on(c.text("RuleArn"))
+	case "ModifyListener", "DeleteListener":
+		return c.on(c.text("ListenerArn"))
+	case "AddTags", "RemoveTags":
+		return c.on(c.texts("ResourceArns")...)
+	default:
+		return nil
+	}
+	if c.has("Tags") {
+		requests = append(requests, Request{Action: c.named("AddTags"), Resource: created})
+	}
+	return requests
+}
+
+func (c *call) autoscaling() []Request {
+	named := c.text("AutoScalingGroupName")
+	if named == "" {
+		named = c.text("InstanceId")
+	}
+	switch c.operation {
+	case "CreateAutoScalingGroup":
+		// What Auto Scaling launches, it launches in the name of who made the group.
+		requests := append(c.on("*"), Request{Action: "ec2:RunInstances", Resource: "*"})
+		if c.has("Tags") {
+			requests = append(requests, Request{Action: c.named("CreateOrUpdateTags"), Resource: "*"})
+		}
+		return requests
+	case "SetDesiredCapacity", "TerminateInstanceInAutoScalingGroup", "UpdateAutoScalingGroup",
+		"DeleteAutoScalingGroup", "SuspendProcesses", "ResumeProcesses", "SetInstanceProtection":
+		group, tags := c.Group(named)
+		context := map[string][]string{}
+		for name, value := range tags {
+			context["aws:resourcetag/"+strings.ToLower(name)] = []string{value}
+		}
+		return []Request{{c.action(), c.arn("autoScalingGroup:*:autoScalingGroupName/", group), context}}
+	}
+	return nil
+}
+
+func (c *call) iam() []Request {
+	profile := "arn:aws:iam::" + c.Account + ":instance-profile/" + c.text("InstanceProfileName")
+	switch {
+	case c.operation == "AddRoleToInstanceProfile":
+		return append(c.on(profile), c.pass("ec2.amazonaws.com", "RoleName")...)
+	case c.text("InstanceProfileName") != "":
+		return c.on(profile)
+	case c.text("RoleName") != "":
+		requests := c.on(c.role(c.text("RoleName")))
+		if c.operation == "CreateRole" && c.has("Tags") {
+			requests = append(requests, Request{Action: "iam:TagRole", Resource: requests[0].Resource})
+		}
+		return requests
+	}
+	return nil
+}
+
+func (c *call) sts() []Request {
+	if c.operation == "GetCallerIdentity" {
+		return []Request{} // needs no permission
+	}
+	return c.on(c.role(c.text("RoleArn")))
+}
+
+func (c *call) codepipeline() []Request {
+	if name := c.text("pipelineName"); name != "" {
+		return c.on(c.arn("", name))
+	}
+	return nil
+}
+
+func (c *call) ecr() []Request {
+	if name := c.text("repositoryName"); name != "" {
+		return c.on(c.arn("repository/", name))
+	}
+	return nil
+}
+
+func (c *call) logs() []Request {
+	if name := c.text("logGroupName"); name != "" {
+		return c.on(c.arn("log-group:", name))
+	}
+	return nil
+}
+
+func (c *call) ssm() []Request {
+	out := []string{}
+	for _, name := range c.texts("Names") {
+		out = append(out, "arn:aws:ssm:"+c.Region+"::parameter"+name)
+	}
+	return c.on(out...)
+}
+
+func (c *call) sqs() []Request {
+	if queue := c.text("QueueUrl"); queue != "" {
+		return c.on(c.arn("", last(queue)))
+	}
+	return nil
+}
