@@ -2,24 +2,18 @@ package local
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"portolan/local/autoscaling"
-	"portolan/local/clock"
-	"portolan/local/disk"
 	"portolan/local/ec2"
 	"portolan/local/ecs"
 	"portolan/local/elbv2"
-	"portolan/local/records"
 )
 
 // A fleet is what ties the services of instances together: Auto Scaling launches
@@ -27,17 +21,16 @@ import (
 // balancers send requests to them.
 type fleet struct {
 	ec2    *ec2.Service
+	shown  *ec2.Fleet
 	groups *autoscaling.Server
-	clock  *clock.Clock
 	log    *slog.Logger
-
-	mu        sync.Mutex
-	instances *records.Of[ec2.Instance]
 }
 
-func newFleet(d *disk.Disk, c *clock.Clock, compute *ec2.Service, log *slog.Logger) (*fleet, error) {
-	instances, err := records.Load(d, "ec2/fleet", func(i ec2.Instance) string { return i.ID })
-	return &fleet{ec2: compute, clock: c, log: log, instances: instances}, err
+func newFleet(compute *ec2.Service, log *slog.Logger) (*fleet, error) {
+	f := &fleet{ec2: compute, log: log}
+	var err error
+	f.shown, err = ec2.NewFleet(compute, func(id string) bool { return f.groups.KillInstance(id) })
+	return f, err
 }
 
 // LaunchTemplate implements autoscaling.Templates.
@@ -57,67 +50,19 @@ func (f *fleet) LaunchTemplate(_ context.Context, idOrName, version string) (aut
 }
 
 // InstanceLaunched implements autoscaling.Instances.
-func (f *fleet) InstanceLaunched(_ context.Context, i autoscaling.Instance) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	launched := ec2.Instance{
-		ID: i.ID, State: "running", ImageID: i.ImageID, InstanceType: i.InstanceType, SubnetID: i.SubnetID,
-		PrivateIP: address(i.ID), LaunchTime: f.clock.Now(),
+func (f *fleet) InstanceLaunched(ctx context.Context, i autoscaling.Instance) {
+	err := f.shown.Launched(ctx, ec2.Launch{ID: i.ID, InstanceType: i.InstanceType, ImageID: i.ImageID,
+		SubnetID: i.SubnetID, LaunchTemplateID: i.LaunchTemplate, Tags: i.Tags})
+	if err != nil {
+		f.log.Error("an instance cannot be shown", "instance", i.ID, "error", err)
 	}
-	for _, name := range sortedKeys(i.Tags) {
-		launched.Tags = append(launched.Tags, ec2.Tag{Key: name, Value: i.Tags[name]})
-	}
-	f.put(launched)
 }
 
 // InstanceTerminated implements autoscaling.Instances.
-func (f *fleet) InstanceTerminated(_ context.Context, id string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if instance, ok := f.instances.Get(id); ok {
-		instance.State, instance.StateReason = "terminated", "Client.UserInitiatedShutdown"
-		f.put(instance)
+func (f *fleet) InstanceTerminated(ctx context.Context, id string) {
+	if err := f.shown.Terminated(ctx, id); err != nil {
+		f.log.Error("an instance cannot be shown as ended", "instance", id, "error", err)
 	}
-}
-
-func (f *fleet) put(i ec2.Instance) {
-	if err := f.instances.Put(i); err != nil {
-		f.log.Error("an instance cannot be kept", "instance", i.ID, "error", err)
-	}
-}
-
-// Instances implements ec2.Instances.
-func (f *fleet) Instances() []ec2.Instance {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.instances.All()
-}
-
-// TerminateInstance implements ec2.Instances.
-func (f *fleet) TerminateInstance(ctx context.Context, id string) error {
-	if !f.groups.KillInstance(id) {
-		return fmt.Errorf("instance %s is not running", id)
-	}
-	f.InstanceTerminated(ctx, id)
-	return nil
-}
-
-// address makes an instance's private address of its id.
-func address(id string) string {
-	n, err := strconv.ParseUint(id[max(0, len(id)-4):], 16, 16)
-	if err != nil {
-		n = 1
-	}
-	return fmt.Sprintf("10.0.%d.%d", n>>8, n&0xff)
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // balancers tells load balancers where tasks listen, as ECS does.

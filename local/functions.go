@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -64,7 +63,6 @@ func of[H, In, Out any](build func(*environment.Environment) *H,
 // own, and with errors named as the Go runtime names them.
 type runtime struct {
 	functions map[string]*runnable // by name and by ARN
-	calls     sync.Map             // function's name → *callCount
 	log       *slog.Logger
 }
 
@@ -105,7 +103,6 @@ func (r *runtime) invoke(ctx context.Context, name string, payload []byte) (answ
 		return nil, &states.CallError{Name: "Lambda.ResourceNotFoundException",
 			Cause: "Function not found: " + name}
 	}
-	r.count(f.name)
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	defer func() {
@@ -130,27 +127,4 @@ func functionError(kind, message string) *states.FunctionError {
 		slog.Error("encoding a function's error", "error", err)
 	}
 	return &states.FunctionError{Type: kind, Payload: payload}
-}
-
-func (r *runtime) count(name string) {
-	counter, _ := r.calls.LoadOrStore(name, new(callCount))
-	counter.(*callCount).add()
-}
-
-// A callCount counts invocations.
-type callCount struct {
-	mu sync.Mutex
-	n  int
-}
-
-func (c *callCount) add() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n++
-}
-
-func (c *callCount) value() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.n
 }

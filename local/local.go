@@ -313,7 +313,7 @@ func (l *Local) startCompute(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if l.fleet, err = newFleet(l.disk, l.Clock, network, l.config.Log); err != nil {
+	if l.fleet, err = newFleet(network, l.config.Log); err != nil {
 		return err
 	}
 	balancing, err := elbv2.New(elbv2.Config{Account: Account, Region: l.config.Region, Clock: l.Clock, Disk: l.disk,
@@ -331,7 +331,6 @@ func (l *Local) startCompute(context.Context) (err error) {
 	l.AWS.Register("ec2", network.Handler())
 	l.AWS.Register("elasticloadbalancing", balancing.Handler())
 	l.AWS.Register("iam", roles.Handler())
-	network.UseInstances(l.fleet)
 	network.UseInterfaces(interfaces{balancing})
 	if err := l.startOrchestrators(); err != nil {
 		return err
@@ -454,6 +453,9 @@ func (l *Local) startMachines() (err error) {
 	l.closers = append(l.closers, func() { _ = l.States.Close() })
 	l.AWS.Register("states", l.States)
 	for _, m := range l.deployment.machines {
+		if err := l.checkMachine(m); err != nil {
+			return fmt.Errorf("creating state machine %s: %w", m.name, err)
+		}
 		_, err := l.States.CreateStateMachine(states.MachineInput{
 			Name: m.name, Definition: m.definition, Type: "STANDARD",
 			RoleArn: "arn:aws:iam::" + Account + ":role/" + roleName(l.config.Stack, m.logicalID),
@@ -492,6 +494,9 @@ func (l *Local) executionChanged(ctx context.Context, change states.StatusChange
 // startStreams starts the mappings from the table's stream to functions.
 func (l *Local) startStreams(ctx context.Context, stream string) error {
 	for _, f := range l.deployment.functions {
+		if err := l.checkStream(f); err != nil {
+			return err
+		}
 		for _, source := range f.streams {
 			reader, err := l.DynamoDB.OpenStream(stream, f.name, false)
 			if err != nil {

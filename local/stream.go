@@ -139,15 +139,16 @@ func (m *mapping) call(ctx context.Context, batch any, records []*dynamodb.Recor
 	if err := json.Unmarshal(raw, &answer); err != nil {
 		return kept[0], fmt.Errorf("the function's answer: %w", err)
 	}
-	for _, failure := range answer.BatchItemFailures {
-		for _, i := range kept {
-			if records[i].Sequence() == failure.ItemIdentifier {
-				return i, errors.New("the function asks for record " + failure.ItemIdentifier + " again")
-			}
-		}
-		return kept[0], errors.New("the function asks for a record again that it was not given")
+	if len(answer.BatchItemFailures) == 0 {
+		return -1, nil
 	}
-	return -1, nil
+	wanted := answer.BatchItemFailures[0].ItemIdentifier
+	for _, i := range kept {
+		if records[i].Sequence() == wanted {
+			return i, errors.New("the function asks for record " + wanted + " again")
+		}
+	}
+	return kept[0], errors.New("the function asks for a record again that it was not given")
 }
 
 func (m *mapping) passes(record []byte) bool {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // A Disk holds buckets of keys and values. The nil Disk keeps nothing: every
@@ -34,7 +35,7 @@ func Open(dir string) (*Disk, error) {
 		Timeout: lockTimeout, NoSync: true, NoFreelistSync: true,
 		FreelistType: bbolt.FreelistMapType,
 	})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("opening %s: another portolan is using it", path)
 	}
 	if err != nil {

@@ -141,7 +141,7 @@ func (in templateDataInput) data() TemplateData {
 		data.NetworkInterfaces = append(data.NetworkInterfaces, TemplateInterface(i))
 	}
 	for _, t := range in.TagSpecifications {
-		data.TagSpecifications = append(data.TagSpecifications, TemplateTags{t.ResourceType, t.Tags})
+		data.TagSpecifications = append(data.TagSpecifications, TemplateTags(t))
 	}
 	return data
 }

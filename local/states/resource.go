@@ -50,9 +50,6 @@ func parseResource(arn string) (*resource, bool) {
 	return nil, false
 }
 
-// sdk says whether it is an AWS SDK integration.
-func (r *resource) sdk() bool { return strings.HasPrefix(r.kind, "aws-sdk:") }
-
 // name is the resource as the history has it.
 func (r *resource) name() string {
 	if r.pattern == "" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
@@ -171,7 +172,33 @@ func traceTask(ctx context.Context, s *Stage, client *ecs.Client) error {
 	if origin.Service != service || origin.Release != 2 || origin.Commit != commit {
 		return fmt.Errorf("task %s leads to service %q, release %d, commit %q", id, origin.Service, origin.Release, origin.Commit)
 	}
-	return nil
+	return s.traceCall(ctx, origin)
+}
+
+// traceCall lets a task call AWS under its role, and finds the call in the audit
+// trail with the commit that made it.
+func (s *Stage) traceCall(ctx context.Context, origin contract.TaskRole) error {
+	s.in("ecr:CreateRepository by task %s under its role", origin.Task)
+	session, err := s.Local.RoleConfig(origin.Role, origin.Task)
+	if err != nil {
+		return err
+	}
+	if _, err := ecr.NewFromConfig(session).CreateRepository(ctx, &ecr.CreateRepositoryInput{
+		RepositoryName: aws.String("shop/by-a-task"),
+	}); err != nil {
+		return err
+	}
+	return s.until(ctx, "the audit trail has the task's call", func() (bool, error) {
+		var audit contract.AuditPage
+		err := s.get(ctx, "/v1/audit?cluster="+cluster+"&service="+service+"&limit=100", &audit)
+		for _, record := range audit.Items {
+			if record.What == "ecr:CreateRepository" && record.Task.Commit == commit {
+				s.happened("audit: %s was called by release %d, commit %.12s", record.What, record.Task.Release, record.Task.Commit)
+				return true, nil
+			}
+		}
+		return false, err
+	})
 }
 
 // repeatEvents sends events again that were handled long ago.
