@@ -24,6 +24,7 @@ var special = map[string]func(*call) []Request{
 	"dynamodb":             (*call).dynamodb,
 	"states":               (*call).states,
 	"cloudformation":       (*call).cloudformation,
+	"ec2":                  (*call).ec2,
 	"ecs":                  (*call).ecs,
 	"elasticloadbalancing": (*call).balancing,
 	"autoscaling":          (*call).autoscaling,

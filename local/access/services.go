@@ -80,6 +80,13 @@ func (c *call) cloudformation() []Request {
 	return append(requests, c.pass("cloudformation.amazonaws.com", "RoleARN")...)
 }
 
+func (c *call) ec2() []Request {
+	if c.has("TagSpecification") {
+		return append(c.on("*"), Request{Action: "ec2:CreateTags", Resource: "*"})
+	}
+	return nil
+}
+
 func (c *call) ecs() []Request {
 	cluster := last(c.text("cluster"))
 	if cluster == "" {
@@ -120,6 +127,10 @@ func (c *call) ecs() []Request {
 			out = append(out, c.arn("cluster/", last(name)))
 		}
 		return c.on(out...)
+	case "CreateCluster":
+		return c.tagged(c.on(c.arn("cluster/", c.text("clusterName"))))
+	case "CreateCapacityProvider":
+		return c.tagged(c.on(c.arn("capacity-provider/", c.text("name"))))
 	case "TagResource", "UntagResource", "ListTagsForResource":
 		return c.on(c.text("resourceArn"))
 	}

@@ -28,5 +28,6 @@ func TestStory(t *testing.T) {
 		if err := story.Tell(t.Context(), &story.Stage{Local: l, Out: t.Output()}); err != nil {
 			t.Fatal(err)
 		}
+		checkPermissions(t, l)
 	})
 }

@@ -1,0 +1,49 @@
+package story_test
+
+import (
+	"strings"
+	"testing"
+
+	"portolan/local"
+	"portolan/local/access"
+)
+
+// outsideTheStory are the permissions that the story makes no use of, and what
+// does. All others have to be used: what is allowed and never used is a mistake.
+var outsideTheStory = map[access.Grant]string{
+	{Role: "ApiFunction", Action: "dynamodb:DeleteItem"}:                         "a policy or a binding is deleted",
+	{Role: "TrailFunction", Action: "dynamodb:UpdateItem"}:                       "a role is assumed for a task of which ECS has not told yet",
+	{Role: "ServiceOperation", Action: "elasticloadbalancing:ModifyRule"}:        "a release changes where its requests go",
+	{Role: "ServiceOperation", Action: "elasticloadbalancing:ModifyTargetGroup"}: "a release changes its health check",
+	{Role: "StackOperation", Action: "cloudformation:DescribeStackEvents"}:       "a stack could not be created",
+	{Role: "Stack", Action: "autoscaling:DescribeScalingActivities"}:             "CloudFormation looks whether instances start",
+	{Role: "Stack", Action: "elasticloadbalancing:DescribeListeners"}:            "CloudFormation reads back what it made",
+	{Role: "Stack", Action: "iam:GetRolePolicy"}:                                 "CloudFormation reads back what it made",
+	{Role: "Stack", Action: "iam:CreateServiceLinkedRole"}:                       "an account uses a service for the first time",
+	{Role: "Stack", Action: "ssm:GetParameters"}:                                 "CloudFormation here reads parameters without a call",
+	{Role: "Stack", Action: "logs:CreateLogGroup"}:                               "CloudFormation here makes log groups without a call",
+	{Role: "Stack", Action: "logs:DeleteLogGroup"}:                               "CloudFormation here makes log groups without a call",
+	{Role: "Stack", Action: "logs:DescribeLogGroups"}:                            "CloudFormation here makes log groups without a call",
+	{Role: "Stack", Action: "logs:PutRetentionPolicy"}:                           "CloudFormation here makes log groups without a call",
+	{Role: "Stack", Action: "logs:TagResource"}:                                  "CloudFormation here makes log groups without a call",
+}
+
+// checkPermissions checks that the story made use of everything that the template
+// allows, but for the exceptions above, each of which is one.
+func checkPermissions(t *testing.T, l *local.Local) {
+	t.Helper()
+	excused := map[access.Grant]bool{}
+	for _, grant := range l.Guard.Unused() {
+		role := strings.TrimSuffix(strings.TrimPrefix(grant.Role, "portolan-"), "Role-LOCAL")
+		short := access.Grant{Role: role, Action: grant.Action, Resource: grant.Resource}
+		if outsideTheStory[short] == "" {
+			t.Errorf("%s, and never does", short)
+		}
+		excused[short] = true
+	}
+	for grant := range outsideTheStory {
+		if !excused[grant] {
+			t.Errorf("%s, and does: it is no exception", grant)
+		}
+	}
+}
