@@ -681,6 +681,9 @@ type NodePoolSpec struct {
 
 // Operation defines model for Operation.
 type Operation struct {
+	// Attempt Counts the executions from 1; a further one took over from one that died, and cleans up.
+	Attempt int `json:"attempt,omitempty,omitzero"`
+
 	// Cause Who asked, what for and why.
 	Cause     Cause     `json:"cause"`
 	CreatedAt time.Time `json:"createdAt"`
@@ -696,8 +699,11 @@ type Operation struct {
 	// Id A ULID; ids sort by the time of acceptance.
 	//
 	// Example: 01KAQ6M3V6Z4YJ9T2R8N5C7XWB
-	Id   OperationID   `json:"id"`
-	Kind OperationKind `json:"kind"`
+	Id OperationID `json:"id"`
+
+	// Joined The causes of further wishes that it carries out too, as they came while it waited; the first ten.
+	Joined []Cause       `json:"joined,omitempty,omitzero"`
+	Kind   OperationKind `json:"kind"`
 
 	// Left By ARN or name, what a FailedDirty operation left behind.
 	Left []string `json:"left,omitempty,omitzero"`
