@@ -66,6 +66,10 @@ type Config struct {
 	// Middleware is put around every call of AWS, for faults and for counting.
 	Middleware []func(http.Handler) http.Handler
 
+	// Delivered, unless nil, is told of each event that a rule gives a target, which
+	// does not pass the middleware.
+	Delivered func(targetARN string)
+
 	// Build is put around how the handlers of functions are built; nil builds them
 	// as they are deployed. A simulation reaches into functions here.
 	Build func(logicalID string, env *environment.Environment, build Builder) lambda.Handler
@@ -221,7 +225,7 @@ func (l *Local) startFunctions(ctx context.Context) (err error) {
 	l.targets = &targets{runtime: l.runtime, queues: l.SQS, letters: l.letters(), topics: l.topics(), clock: l.Clock, ctx: ctx}
 	l.Events, err = events.New(events.Config{
 		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region,
-		Deliver: l.targets.deliver, DeadLetter: l.targets.deadLetter,
+		Deliver: l.deliver, DeadLetter: l.targets.deadLetter,
 	})
 	if err != nil {
 		return err
@@ -229,6 +233,14 @@ func (l *Local) startFunctions(ctx context.Context) (err error) {
 	l.closers = append(l.closers, l.Events.Close)
 	l.AWS.Register("events", l.Events)
 	return nil
+}
+
+// deliver tells whoever counts, and hands the event over.
+func (l *Local) deliver(ctx context.Context, target events.Target, input []byte) error {
+	if l.config.Delivered != nil {
+		l.config.Delivered(target.Arn)
+	}
+	return l.targets.deliver(ctx, target, input)
 }
 
 // letters says which queue takes the events that a function could not handle.

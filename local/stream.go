@@ -50,7 +50,7 @@ func newMapping(m mapping) (*mapping, error) {
 func (m *mapping) run(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
-		records, err := m.reader.Next(ctx, m.source.batch)
+		records, err := m.poll(ctx)
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, dynamodb.ErrClosed) {
 				m.log.Error("the stream cannot be read", "error", err)
@@ -76,6 +76,24 @@ func (m *mapping) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// pollInterval is how often Lambda looks into a stream: what was written meanwhile
+// comes in one batch.
+const pollInterval = 250 * time.Millisecond
+
+// poll waits for a record and returns the batch of the next look into the stream.
+func (m *mapping) poll(ctx context.Context) ([]*dynamodb.Record, error) {
+	if _, err := m.reader.Next(ctx, 1); err != nil {
+		return nil, err
+	}
+	if err := m.clock.Sleep(ctx, pollInterval); err != nil {
+		return nil, err
+	}
+	if err := m.reader.Seek(m.before); err != nil {
+		return nil, err
+	}
+	return m.reader.Next(ctx, m.source.batch)
 }
 
 // hand calls the function with those of the records that pass the filters. When it

@@ -51,9 +51,9 @@ func (s *Stage) print(kind, format string, args ...any) {
 	fmt.Fprintf(s.Out, "   %-9s %s\n", kind, fmt.Sprintf(format, args...))
 }
 
-// call sends a signed request to the API and decodes its answer into out, unless
+// Call sends a signed request to the API and decodes its answer into out, unless
 // out is nil.
-func (s *Stage) call(ctx context.Context, method, path string, body, out any) (status int, err error) {
+func (s *Stage) Call(ctx context.Context, method, path string, body, out any) (status int, err error) {
 	var text []byte
 	if body != nil {
 		if text, err = json.Marshal(body); err != nil {
@@ -83,13 +83,13 @@ func (s *Stage) call(ctx context.Context, method, path string, body, out any) (s
 
 // expect is call for an answer that has to have that status.
 func (s *Stage) expect(ctx context.Context, status int, method, path string, body, out any) error {
-	got, err := s.call(ctx, method, path, body, out)
+	got, err := s.Call(ctx, method, path, body, out)
 	if err != nil {
 		return err
 	}
 	if got != status {
 		var problem contract.Problem
-		_, _ = s.call(ctx, method, path, body, &problem)
+		_, _ = s.Call(ctx, method, path, body, &problem)
 		return fmt.Errorf("%s %s answered %d and not %d", method, path, got, status)
 	}
 	return nil
