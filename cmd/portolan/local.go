@@ -123,8 +123,8 @@ func greet(a *app, api, aws string, flags localFlags) {
 Three things to try, in another terminal:
 
   %[5]s %[6]s --api http://%[3]s cluster create shop --team storefront --orchestrator ecs --capacity FARGATE --wait
-  %[5]s %[6]s --api http://%[3]s service put wildfly --cluster shop --image quay.io/wildfly/wildfly --memory 1024 --cpu 512 --port 8080 --replicas 2 --wait
-  %[5]s %[6]s --api http://%[3]s operation list --cluster shop
+  %[5]s %[6]s --api http://%[3]s service put shop wildfly --image quay.io/wildfly/wildfly --memory 1024 --cpu 512 --port 8080 --replicas 2 --wait
+  %[5]s %[6]s --api http://%[3]s operation list --cluster shop --service wildfly
 
 The AWS CLI looks inside: %[5]s aws --endpoint-url http://%[4]s stepfunctions list-state-machines
 
