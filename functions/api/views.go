@@ -83,7 +83,7 @@ func operationView(o model.Operation) contract.Operation {
 	return contract.Operation{
 		Id: o.ID, Kind: o.Kind, Target: o.Target, Generation: o.Generation, Status: o.Status,
 		Reason: o.Reason, Left: o.Left, Cause: o.Cause, NodePool: o.NodePool, Release: o.Release,
-		Parent: o.Parent, Execution: o.Execution, CreatedAt: o.CreatedAt,
+		Parent: o.Parent, Joined: o.Joined, Execution: o.Execution, Attempt: o.Attempt, CreatedAt: o.CreatedAt,
 		StartedAt: o.StartedAt, EndedAt: o.EndedAt, Deadline: o.Deadline,
 	}
 }

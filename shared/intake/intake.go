@@ -22,9 +22,12 @@ type Store interface {
 	Operation(ctx context.Context, id string) (*model.Operation, error)
 }
 
+// joinedMax bounds how many causes of further wishes an operation remembers.
+const joinedMax = 10
+
 // Enqueue returns the operation that will carry out the wish, and the writes that
 // queue it. That is o itself, or one of its kind which waits already and takes
-// over o's generation, release and deadline.
+// over o's generation, release, deadline and, up to ten of them, cause.
 //
 // Commit the writes together with the change of desired state. A Conflict means
 // that the waiting operation started meanwhile: load everything again and decide
@@ -45,6 +48,9 @@ func Enqueue(ctx context.Context, s Store, o model.Operation) (model.Operation, 
 		waiting.Generation = max(waiting.Generation, o.Generation)
 		waiting.Release = max(waiting.Release, o.Release)
 		waiting.Deadline = o.Deadline
+		if len(waiting.Joined) < joinedMax {
+			waiting.Joined = append(waiting.Joined, o.Cause)
+		}
 		return *waiting, []store.Write{store.UpdatePending(*waiting)}, nil
 	}
 	return o, store.CreateOperation(o), nil

@@ -20,6 +20,10 @@ type Operation struct {
 	Cause      contract.Cause           `json:"cause"`
 	Team       string                   `json:"team"`
 
+	// Joined are the causes of further wishes that the operation carries out too,
+	// because they came while it waited for its turn; the first ones only.
+	Joined []contract.Cause `json:"joined,omitempty"`
+
 	// NodePool is the pool that a scale operation on a cluster changes.
 	NodePool string `json:"nodePool,omitempty"`
 
@@ -34,6 +38,15 @@ type Operation struct {
 	Token     int64  `json:"token,omitempty"`
 	Execution string `json:"execution,omitempty"`
 
+	// Attempt counts the executions from 1. A further one takes over from one that
+	// died, for the reason that TakenOver says.
+	Attempt   int    `json:"attempt,omitempty"`
+	TakenOver string `json:"takenOver,omitempty"`
+
+	// WokenAt is when the sweeper last wrote the operation so that the table's stream
+	// tells dispatch of it again.
+	WokenAt time.Time `json:"wokenAt,omitzero"`
+
 	CreatedAt time.Time `json:"createdAt"`
 	StartedAt time.Time `json:"startedAt,omitzero"`
 	EndedAt   time.Time `json:"endedAt,omitzero"`
@@ -47,6 +60,22 @@ func (o *Operation) Ended() bool {
 		return true
 	}
 	return false
+}
+
+// ExecutionName is the name of the state machine's execution: the operation's id,
+// and the number of the attempt behind it from the second on.
+func (o *Operation) ExecutionName() string {
+	if o.Attempt <= 1 {
+		return o.ID
+	}
+	return fmt.Sprintf("%s-%d", o.ID, o.Attempt)
+}
+
+// OperationOfExecution is the id of the operation that an execution works for, by
+// the execution's name.
+func OperationOfExecution(name string) string {
+	id, _, _ := strings.Cut(name, "-")
+	return id
 }
 
 // TargetKey is the one text for a target: "cluster/NAME", "service/CLUSTER/NAME"
