@@ -9,24 +9,15 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
-	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
-
-	"portolan/shared/fault"
+	"portolan/shared/leftover"
 	"portolan/shared/step"
 )
-
-// Resources looks for resources by their tags.
-type Resources interface {
-	GetResources(context.Context, *resourcegroupstaggingapi.GetResourcesInput, ...func(*resourcegroupstaggingapi.Options)) (*resourcegroupstaggingapi.GetResourcesOutput, error)
-}
 
 // Handler handles the step FindLeft.
 type Handler struct {
 	Store     step.Store
-	Resources Resources
-	Compute   Compute
+	Resources leftover.Resources
+	Compute   leftover.Compute
 	Log       *slog.Logger
 }
 
@@ -60,25 +51,11 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 		return State{}, err
 	}
 	out := State{Left: []string{}, Reason: in.State.Reason}
-	var token *string
-	for range pagesMax {
-		page, err := h.Resources.GetResources(ctx, &resourcegroupstaggingapi.GetResourcesInput{
-			TagFilters:       []types.TagFilter{{Key: aws.String("portolan:cluster"), Values: []string{cluster}}},
-			ResourcesPerPage: aws.Int32(100), PaginationToken: token,
-		})
-		if err != nil {
-			return State{}, fault.FromAWS(err, "looking for what is left of cluster "+cluster)
-		}
-		for _, resource := range page.ResourceTagMappingList {
-			out.Left = append(out.Left, aws.ToString(resource.ResourceARN))
-		}
-		if token = page.PaginationToken; aws.ToString(token) == "" {
-			break
-		}
-	}
-	if out.Left, err = remaining(ctx, h.Compute, out.Left); err != nil {
+	found, err := leftover.Find(ctx, h.Resources, h.Compute, pagesMax, cluster)
+	if err != nil {
 		return State{}, err
 	}
+	out.Left = append(out.Left, found[cluster]...)
 	out.Clean = len(out.Left) == 0
 	if out.Reason == "" {
 		out.Reason = fmt.Sprintf("%d resources still carry the cluster's tag", len(out.Left))

@@ -1,4 +1,7 @@
-package sweep
+// Package leftover finds what carries the tag of a cluster, and is still there.
+//
+// It must never know whether it should be, or delete anything.
+package leftover
 
 import (
 	"context"
@@ -8,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 
 	"portolan/shared/fault"
 )
@@ -16,6 +21,58 @@ import (
 type Compute interface {
 	DescribeInstances(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error)
 	DescribeNatGateways(context.Context, *ec2.DescribeNatGatewaysInput, ...func(*ec2.Options)) (*ec2.DescribeNatGatewaysOutput, error)
+}
+
+// Resources looks for resources by their tags.
+type Resources interface {
+	GetResources(context.Context, *resourcegroupstaggingapi.GetResourcesInput, ...func(*resourcegroupstaggingapi.Options)) (*resourcegroupstaggingapi.GetResourcesOutput, error)
+}
+
+// ClusterTag is the key of the tag that names a resource's cluster.
+const ClusterTag = "portolan:cluster"
+
+// pageSize is how many resources one page of a search names at most.
+const pageSize = 100
+
+// Find returns what is still there of those clusters, or of all when none is
+// named, by the names of the clusters. It reads at most so many pages of a hundred
+// resources.
+func Find(ctx context.Context, resources Resources, compute Compute, pagesMax int, clusters ...string) (map[string][]string, error) {
+	var arns []string
+	owner := map[string]string{}
+	var token *string
+	for range pagesMax {
+		page, err := resources.GetResources(ctx, &resourcegroupstaggingapi.GetResourcesInput{
+			TagFilters:       []tagging.TagFilter{{Key: aws.String(ClusterTag), Values: clusters}},
+			ResourcesPerPage: aws.Int32(pageSize), PaginationToken: token,
+		})
+		if err != nil {
+			return nil, fault.FromAWS(err, "looking for what carries the tag "+ClusterTag)
+		}
+		for _, resource := range page.ResourceTagMappingList {
+			arn := aws.ToString(resource.ResourceARN)
+			arns = append(arns, arn)
+			owner[arn] = clusterOf(resource.Tags)
+		}
+		if token = page.PaginationToken; aws.ToString(token) == "" {
+			break
+		}
+	}
+	arns, err := remaining(ctx, compute, arns)
+	found := map[string][]string{}
+	for _, arn := range arns {
+		found[owner[arn]] = append(found[owner[arn]], arn)
+	}
+	return found, err
+}
+
+func clusterOf(tags []tagging.Tag) string {
+	for _, tag := range tags {
+		if aws.ToString(tag.Key) == ClusterTag {
+			return aws.ToString(tag.Value)
+		}
+	}
+	return ""
 }
 
 // remaining drops what is found by its tags although it is gone: EC2 shows
