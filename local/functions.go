@@ -24,6 +24,7 @@ import (
 	"portolan/functions/signal"
 	"portolan/functions/stack"
 	"portolan/functions/sweep"
+	"portolan/functions/sweeper"
 	"portolan/functions/trail"
 	"portolan/local/states"
 	"portolan/shared/environment"
@@ -45,6 +46,7 @@ var handlers = map[string]Builder{
 	"ServiceFunction":   of(service.New, (*service.Handler).Handle),
 	"SignalFunction":    of(signal.New, (*signal.Handler).Handle),
 	"StackFunction":     of(stack.New, (*stack.Handler).Handle),
+	"SweeperFunction":   of(sweeper.New, (*sweeper.Handler).Handle),
 	"SweepFunction":     of(sweep.New, (*sweep.Handler).Handle),
 	"TrailFunction":     of(trail.New, (*trail.Handler).Handle),
 }

@@ -15,7 +15,10 @@ func readRule(made resource) (rule, error) {
 	if err != nil {
 		return out, err
 	}
-	out.pattern = string(pattern)
+	if out.pattern = string(pattern); made.properties["EventPattern"] == nil {
+		out.pattern = ""
+	}
+	out.schedule, _ = made.properties["ScheduleExpression"].(string)
 	if state, ok := made.properties["State"].(string); ok {
 		out.state = state
 	}

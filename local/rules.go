@@ -13,9 +13,11 @@ import (
 func (l *Local) startRules(ctx context.Context) error {
 	client := eventbridge.NewFromConfig(l.UserConfig())
 	for _, r := range l.deployment.rules {
-		_, err := client.PutRule(ctx, &eventbridge.PutRuleInput{
-			Name: &r.name, EventPattern: &r.pattern, State: types.RuleState(r.state),
-		})
+		in := &eventbridge.PutRuleInput{Name: &r.name, State: types.RuleState(r.state)}
+		if in.EventPattern = &r.pattern; r.schedule != "" {
+			in.EventPattern, in.ScheduleExpression = nil, &r.schedule
+		}
+		_, err := client.PutRule(ctx, in)
 		if err != nil {
 			return fmt.Errorf("creating rule %s: %w", r.name, err)
 		}

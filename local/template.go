@@ -51,9 +51,10 @@ type machine struct {
 
 type rule struct {
 	resource
-	pattern string
-	targets []map[string]any
-	state   string
+	pattern  string
+	schedule string
+	targets  []map[string]any
+	state    string
 }
 
 // A role is one that the template itself makes. SAM makes those of functions and

@@ -18,14 +18,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"portolan/shared/contract"
+	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/model"
+	"portolan/shared/outcome"
 	"portolan/shared/signal"
 	"portolan/shared/store"
 )
 
 // Store is the part of the store that dispatch uses.
 type Store interface {
+	outcome.Store
 	Queue(ctx context.Context, target string) (store.Queue, error)
 	Operation(ctx context.Context, id string) (*model.Operation, error)
 	Commit(ctx context.Context, writes ...store.Write) error
@@ -52,10 +55,6 @@ type Handler struct {
 	Now           func() time.Time
 	Log           *slog.Logger
 }
-
-// grace is how long after its operation's deadline a lease is held: time for the
-// state machine to write the end.
-const grace = 15 * time.Minute
 
 // attempts bounds how often dispatch reads a queue again that changes under it.
 const attempts = 4
@@ -128,22 +127,57 @@ func (h *Handler) next(ctx context.Context, target string) (*model.Operation, er
 	if err != nil || len(queue.Operations) == 0 {
 		return nil, err
 	}
-	now := h.Now()
-	if !queue.Lease.Free(now) {
-		// The holder may have been given the lease by a dispatch that died before it
-		// started the machine. Starting it again is harmless.
-		return h.Store.Operation(ctx, queue.Lease.Holder)
+	if queue.Lease.Holder != "" {
+		holder, err := h.Store.Operation(ctx, queue.Lease.Holder)
+		switch {
+		case fault.IsNotFound(err) || err == nil && holder.Ended():
+			// Only a table that was restored has a lease whose operation is over.
+		case err != nil:
+			return nil, err
+		case queue.Lease.Free(h.Now()):
+			return h.takeOver(ctx, holder, queue.Lease)
+		default:
+			// The holder may have been given the lease by a dispatch that died before it
+			// started the machine. Starting it again is harmless.
+			return holder, nil
+		}
 	}
+	return h.first(ctx, queue)
+}
+
+// first gives the lease, which nobody holds, to the operation that waits longest.
+func (h *Handler) first(ctx context.Context, queue store.Queue) (*model.Operation, error) {
 	operation, err := h.Store.Operation(ctx, queue.Operations[0])
+	if fault.IsNotFound(err) || err == nil && operation.Ended() {
+		err = h.Store.Commit(ctx, store.Unqueue(queue.Lease.Target, queue.Operations[0]))
+		if err == nil {
+			err = fault.New(fault.Conflict, "operation %s was over and still queued", queue.Operations[0])
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	lease, take := store.TakeLease(queue.Lease, operation.ID, operation.Deadline.Add(grace))
-	operation.Status, operation.Token = contract.OperationRunning, lease.Token
-	if operation.StartedAt.IsZero() {
-		operation.StartedAt = now
+	if operation.Status == contract.OperationRunning {
+		return h.takeOver(ctx, operation, queue.Lease)
 	}
-	return operation, h.Store.Commit(ctx, take, store.UpdateOperation(*operation))
+	started := decide.Start(*operation, queue.Lease.Token+1, h.Now())
+	_, take := store.TakeLease(queue.Lease, started.ID, decide.LeaseUntil(started))
+	return &started, h.Store.Commit(ctx, take, store.UpdateOperation(started))
+}
+
+// takeOver gives a running operation that lost its lease another attempt, or ends
+// it. The end wakes dispatch again.
+func (h *Handler) takeOver(ctx context.Context, o *model.Operation, lease model.Lease) (*model.Operation, error) {
+	next, writes, err := outcome.TakeOver(ctx, h.Store, *o, lease, "its lease ran out", h.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Store.Commit(ctx, writes...); err != nil {
+		return nil, err
+	}
+	h.Log.WarnContext(ctx, "operation taken over", "operation", o.ID, "kind", o.Kind,
+		"target", model.TargetKey(o.Target), "attempt", next.Attempt, "reason", next.Reason)
+	return &next, nil
 }
 
 // Input is what an operation's state machine starts with.
@@ -156,10 +190,15 @@ type Input struct {
 	Service   string `json:"service,omitempty"`
 	Policy    string `json:"policy,omitempty"`
 	NodePool  string `json:"nodePool"`
+
+	// Attempt is 1, or more when the execution takes over from one that died: then it
+	// cleans up. TakenOver says why.
+	Attempt   int    `json:"attempt"`
+	TakenOver string `json:"takenOver"`
 }
 
-// start starts the operation's state machine under the operation's id, so that a
-// repeat starts nothing twice.
+// start starts the operation's state machine under the operation's id and attempt,
+// so that a repeat starts nothing twice.
 func (h *Handler) start(ctx context.Context, o *model.Operation) error {
 	if o.Ended() {
 		return nil
@@ -167,13 +206,14 @@ func (h *Handler) start(ctx context.Context, o *model.Operation) error {
 	input, err := json.Marshal(Input{
 		Operation: o.ID, Token: o.Token, Target: model.TargetKey(o.Target), Kind: string(o.Kind),
 		Cluster: o.Target.Cluster, Service: o.Target.Service, Policy: o.Target.Policy, NodePool: o.NodePool,
+		Attempt: o.Attempt, TakenOver: o.TakenOver,
 	})
 	if err != nil {
 		return err
 	}
-	arn, text := h.MachinePrefix+string(o.Kind), string(input)
+	arn, name, text := h.MachinePrefix+string(o.Kind), o.ExecutionName(), string(input)
 	_, err = h.Executions.StartExecution(ctx, &sfn.StartExecutionInput{
-		StateMachineArn: &arn, Name: &o.ID, Input: &text,
+		StateMachineArn: &arn, Name: &name, Input: &text,
 	})
 	var exists *types.ExecutionAlreadyExists
 	if errors.As(err, &exists) {
@@ -183,6 +223,6 @@ func (h *Handler) start(ctx context.Context, o *model.Operation) error {
 		return fault.FromAWS(err, "starting the state machine of operation "+o.ID)
 	}
 	h.Log.InfoContext(ctx, "operation started", "operation", o.ID, "kind", o.Kind,
-		"target", model.TargetKey(o.Target), "token", o.Token)
+		"target", model.TargetKey(o.Target), "token", o.Token, "attempt", o.Attempt)
 	return nil
 }

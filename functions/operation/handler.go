@@ -16,6 +16,7 @@ import (
 	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/model"
+	"portolan/shared/outcome"
 	"portolan/shared/step"
 	"portolan/shared/store"
 )
@@ -23,8 +24,9 @@ import (
 // Store is the part of the store that ends operations.
 type Store interface {
 	step.Store
-	Cluster(ctx context.Context, name string) (*model.Cluster, error)
-	Service(ctx context.Context, cluster, name string) (*model.Service, error)
+	outcome.Store
+	Policies(ctx context.Context, cluster string, p store.Page) ([]model.Policy, string, error)
+	Bindings(ctx context.Context, cluster string, p store.Page) ([]model.Binding, string, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }
 
@@ -69,12 +71,17 @@ func (h *Handler) Handle(ctx context.Context, in In) (Out, error) {
 	if !ended.Ended() {
 		return Out{}, fault.New(fault.Invalid, "%q is no end of an operation", in.Status)
 	}
-	writes := append(store.EndOperation(ended), store.ReleaseLease(in.Target, in.Operation, in.Token))
-	target, err := h.finishTarget(ctx, ended)
+	if clusterIsGone(ended) {
+		if err := h.forget(ctx, in, ended); err != nil {
+			return Out{}, err
+		}
+	}
+	writes, err := outcome.Writes(ctx, h.Store, ended)
 	if err != nil {
 		return Out{}, err
 	}
-	if err := h.Store.Commit(ctx, append(writes, target...)...); err != nil {
+	writes = append(writes, store.ReleaseLease(in.Target, in.Operation, in.Token))
+	if err := h.Store.Commit(ctx, writes...); err != nil {
 		return Out{}, err
 	}
 	h.Log.InfoContext(ctx, "operation ended", "operation", ended.ID, "kind", ended.Kind,
@@ -82,23 +89,49 @@ func (h *Handler) Handle(ctx context.Context, in In) (Out, error) {
 	return Out{Status: ended.Status}, nil
 }
 
-// finishTarget writes what the end means for the operation's target.
-func (h *Handler) finishTarget(ctx context.Context, o model.Operation) ([]store.Write, error) {
-	switch {
-	case o.Target.Policy != "":
-		return nil, nil
-	case o.Target.Service != "":
-		service, err := h.Store.Service(ctx, o.Target.Cluster, o.Target.Service)
+// forgetMax bounds how many pages of policies and of bindings are read at a
+// cluster's end, and forgetPage how many a page has: a transaction takes a hundred
+// writes.
+const (
+	forgetMax  = 20
+	forgetPage = 49
+)
+
+// forget deletes the policies and bindings of a cluster that is no more, so that
+// one made again under its name inherits nothing. Nobody adds any: a cluster that
+// is not ready takes no changes.
+func (h *Handler) forget(ctx context.Context, in In, ended model.Operation) error {
+	cluster := ended.Target.Cluster
+	for range forgetMax {
+		policies, _, err := h.Store.Policies(ctx, cluster, store.Page{Limit: forgetPage})
 		if err != nil {
-			return nil, fault.IgnoreNotFound(err)
+			return err
 		}
-		return []store.Write{store.UpdateService(decide.FinishService(*service, o))}, nil
+		bindings, _, err := h.Store.Bindings(ctx, cluster, store.Page{Limit: forgetPage})
+		if err != nil {
+			return err
+		}
+		writes := []store.Write{in.Fence()}
+		for _, p := range policies {
+			writes = append(writes, store.DeletePolicy(cluster, p.Name))
+		}
+		for _, b := range bindings {
+			writes = append(writes, store.DeleteBinding(cluster, b.Name))
+		}
+		if len(writes) == 1 {
+			return nil
+		}
+		if err := h.Store.Commit(ctx, writes...); err != nil {
+			return err
+		}
 	}
-	cluster, err := h.Store.Cluster(ctx, o.Target.Cluster)
-	if err != nil {
-		return nil, fault.IgnoreNotFound(err)
-	}
-	return []store.Write{store.UpdateCluster(decide.FinishCluster(*cluster, o))}, nil
+	return fault.New(fault.Unavailable, "cluster %s has more policies and bindings than one call deletes", cluster)
+}
+
+// clusterIsGone says whether an end leaves nothing of a cluster but its record.
+func clusterIsGone(o model.Operation) bool {
+	return o.Kind == contract.KindRetire && o.Status == contract.OperationSucceeded &&
+		o.Target.Service == "" && o.Target.Policy == ""
 }
 
 // plain makes "Kind: {"errorMessage":"text",…}", which is how a state machine sees

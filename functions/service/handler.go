@@ -88,6 +88,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	}
 	steps := map[string]func(context.Context, *work) (State, error){
 		"ApplyRelease":    h.applyRelease,
+		"TakeOver":        h.takeOver,
 		"ObserveRollout":  h.observeRollout,
 		"RollBack":        h.rollBack,
 		"ObserveRollBack": h.observeRollBack,

@@ -71,6 +71,27 @@ func (h *Handler) activate(ctx context.Context, w *work, observation orchestrato
 	return h.Store.Commit(ctx, writes...)
 }
 
+// takeOver looks how far an execution came that died: either the release is in
+// effect, or it has to be rolled back.
+func (h *Handler) takeOver(ctx context.Context, w *work) (State, error) {
+	number := w.operation.Release
+	if number == 0 {
+		number = w.service.Release
+	}
+	if w.service.ReleaseObserved >= number {
+		return h.looked(State{Release: number}, decide.Healthy, fmt.Sprintf("release %d is in effect", number)), nil
+	}
+	release, err := h.Store.Release(ctx, w.service.Cluster, w.service.Name, number)
+	if err != nil {
+		return State{}, err
+	}
+	reason := w.operation.TakenOver
+	if release.Status == contract.ReleaseRolledBack {
+		reason = release.Reason
+	}
+	return h.looked(State{Release: number, Generation: w.service.Generation}, decide.Failed, reason), nil
+}
+
 // rollBack puts the release before into effect again, at the scale of now. With
 // none before, the service is taken away.
 func (h *Handler) rollBack(ctx context.Context, w *work) (State, error) {
@@ -78,6 +99,9 @@ func (h *Handler) rollBack(ctx context.Context, w *work) (State, error) {
 	out.Failure, out.FailedRelease = w.State.Reason, w.State.Release
 	if out.FailedRelease == 0 {
 		out.FailedRelease = w.service.Release
+	}
+	if out.FailedRelease == w.service.ReleaseObserved {
+		return State{}, fault.New(fault.Invalid, "release %d fails and was in effect before: %s", out.FailedRelease, out.Failure)
 	}
 	out.Release = w.service.ReleaseObserved
 	if out.Release == 0 {

@@ -233,10 +233,26 @@ func (h *Handler) record(ctx context.Context, w *work) (State, error) {
 	return State{}, h.Store.Commit(ctx, w.Fence(), store.UpdateCluster(*c))
 }
 
+// keepFacts keeps what the cluster's stack says when an execution died before it
+// did: the clean-up has to know the nodes.
+func (h *Handler) keepFacts(ctx context.Context, w *work) {
+	if w.cluster.Facts.ECS != nil {
+		return
+	}
+	stack, err := describe(ctx, w.client, w.cluster.Stacks[len(w.cluster.Stacks)-1])
+	if err == nil && len(stack.Outputs) > 0 {
+		_, err = h.record(ctx, w)
+	}
+	if err != nil && !fault.IsNotFound(err) {
+		h.Log.WarnContext(ctx, "what the stack says cannot be kept", "operation", w.operation.ID, "error", err)
+	}
+}
+
 // explain finds out why provisioning failed: the first resource of a stack that
 // failed, or else the error that the machine caught. The state that it returns is
 // ready for the clean-up.
 func (h *Handler) explain(ctx context.Context, w *work) (State, error) {
+	h.keepFacts(ctx, w)
 	out := deletion(w.cluster)
 	out.Reason = fmt.Sprintf("%s: %s", w.State.Error.Error, w.State.Error.Cause)
 	if w.State.Reason != "" {

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"fmt"
 	"time"
 
 	"portolan/shared/contract"
@@ -26,6 +27,68 @@ func NewOperation(id string, kind contract.OperationKind, t contract.Target, tea
 		ID: id, Kind: kind, Target: t, Team: team, Generation: generation, Cause: cause,
 		Status: contract.OperationPending, CreatedAt: now, Deadline: now.Add(deadlines[kind]),
 	}
+}
+
+const (
+	// grace is how much longer than its operation's deadline a lease lasts: time to
+	// write the end.
+	grace = 15 * time.Minute
+
+	// attemptsMax bounds how many executions work for an operation, one after the
+	// other.
+	attemptsMax = 3
+)
+
+// LeaseUntil is how long an operation's lease lasts.
+func LeaseUntil(o model.Operation) time.Time { return o.Deadline.Add(grace) }
+
+// Start returns a pending operation as it runs from now on under a fencing token.
+// It is given the time of its kind from now on: that it had to wait for its turn
+// is no fault of its own.
+func Start(o model.Operation, token int64, now time.Time) model.Operation {
+	o.Status, o.Token, o.Attempt, o.StartedAt = contract.OperationRunning, token, 1, now
+	if later := now.Add(deadlines[o.Kind]); later.After(o.Deadline) {
+		o.Deadline = later
+	}
+	return o
+}
+
+// TakeOver is what becomes of a running operation whose execution died or lost its
+// lease: a further attempt under the next fencing token, which cleans up; or, past
+// its deadline or after too many attempts, the end, which names what may be left.
+// An attempt gets no time of its own.
+func TakeOver(o model.Operation, token int64, why string, left []string, now time.Time) model.Operation {
+	o.Token = token
+	switch {
+	case !now.Before(o.Deadline):
+		return End(o, contract.OperationFailedDirty, "not done by its deadline: "+why, left, now)
+	case o.Attempt >= attemptsMax:
+		reason := fmt.Sprintf("given up after %d attempts: %s", o.Attempt, why)
+		return End(o, contract.OperationFailedDirty, reason, left, now)
+	}
+	o.Attempt++
+	o.TakenOver, o.Reason = why, "taken over: "+why
+	return o
+}
+
+// Remains names what an operation may leave behind when nobody can look any more.
+// cluster is nil when it is not known.
+func Remains(o model.Operation, cluster *model.Cluster) []string {
+	switch {
+	case o.Target.Service != "":
+		return []string{fmt.Sprintf("service %s of cluster %s", o.Target.Service, o.Target.Cluster)}
+	case o.Target.Policy != "":
+		return []string{fmt.Sprintf("policy %s of cluster %s", o.Target.Policy, o.Target.Cluster)}
+	case o.NodePool != "":
+		return []string{fmt.Sprintf("node pool %s of cluster %s", o.NodePool, o.Target.Cluster)}
+	}
+	left := []string{"cluster " + o.Target.Cluster}
+	if cluster != nil && (o.Kind == contract.KindProvision || o.Kind == contract.KindRetire) {
+		for _, stack := range cluster.Stacks {
+			left = append(left, "stack "+stack)
+		}
+	}
+	return left
 }
 
 // End returns the operation as it ended.

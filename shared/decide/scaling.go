@@ -64,6 +64,29 @@ func Scale(p *model.Policy, alarmState string, size, ceiling int, now time.Time)
 	return out
 }
 
+// lookAgain is how long an alarm may stay in ALARM without anybody looking: what a
+// policy was limited by may have changed since.
+const lookAgain = time.Hour
+
+// Unfollowed says why somebody has to look at an alarm that is in ALARM since a
+// time, or nothing when the newest operation on its policy did, or still does.
+// last is nil when there was none.
+func Unfollowed(since time.Time, last *model.Operation, now time.Time) string {
+	switch {
+	case last == nil:
+		return "no operation ever followed the alarm"
+	case !last.Ended():
+		return ""
+	case last.CreatedAt.Before(since):
+		return "the alarm's event was lost: nothing followed it"
+	case last.Status != contract.OperationSucceeded && !now.Before(last.EndedAt.Add(DefaultCooldown)):
+		return "operation " + last.ID + " failed to follow the alarm"
+	case !now.Before(last.EndedAt.Add(lookAgain)):
+		return "nobody looked for an hour, and the alarm is still in ALARM"
+	}
+	return ""
+}
+
 // bounded moves size by adjustment, towards the adjustment only and no further
 // than its limit.
 func bounded(size, adjustment, low, high int) int {

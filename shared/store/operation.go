@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -15,15 +16,33 @@ import (
 // table's stream tells dispatch of it.
 func CreateOperation(o model.Operation) []Write {
 	target := model.TargetKey(o.Target)
-	mark := struct {
-		Operation string `json:"operation"`
-	}{o.ID}
+	mark := Open{Operation: o.ID, Target: target}
 	return []Write{
 		put(operationKey(o.ID), o, indexed(join("TARGET", target), o.ID), absent,
 			fault.New(fault.Conflict, "operation %s exists already", o.ID)),
-		put(queueKey(target, o.ID), mark, nil, condition{}, nil),
+		put(queueKey(target, o.ID), mark, indexed(openPartition, o.ID), condition{}, nil),
 	}
 }
+
+// An Open is the mark of an operation that has not ended, in its target's queue.
+type Open struct {
+	Operation string `json:"operation"`
+	Target    string `json:"target"`
+}
+
+// Unqueue takes an operation from its target's queue. EndOperation does so by
+// itself; this is for a table that was restored between the two.
+func Unqueue(target, operation string) Write {
+	return remove(queueKey(target, operation), condition{}, nil)
+}
+
+// A Cursor is how far the sweeper came with what does not fit into one run.
+type Cursor struct {
+	Next string `json:"next"`
+}
+
+// KeepCursor keeps how far the sweeper came.
+func KeepCursor(c Cursor) Write { return put(cursorKey, c, nil, condition{}, nil) }
 
 var open = condition{"#status IN (:pending, :running)", map[string]types.AttributeValue{
 	":pending": text(string(contract.OperationPending)),
@@ -43,6 +62,23 @@ func UpdatePending(o model.Operation) Write {
 	}}
 	return put(operationKey(o.ID), o, indexed(join("TARGET", model.TargetKey(o.Target)), o.ID), pending,
 		fault.New(fault.Conflict, "operation %s has started", o.ID))
+}
+
+// WakeOperation touches an operation that has not ended, and changes nothing of it
+// but when it was woken: the table's stream then tells dispatch of it.
+func WakeOperation(id string, now time.Time) Write {
+	set := "SET #wokenAt = :now"
+	names := open.names()
+	names["#wokenAt"] = "wokenAt"
+	values := maps.Clone(open.values)
+	values[":now"] = text(now.UTC().Format(time.RFC3339Nano))
+	return Write{
+		item: types.TransactWriteItem{Update: &types.Update{
+			Key: operationKey(id).attributes(), UpdateExpression: &set, ConditionExpression: &open.text,
+			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		}},
+		refused: fault.New(fault.Halted, "operation %s has ended", id),
+	}
 }
 
 // EndOperation writes an operation's end and takes it from its target's queue.

@@ -35,6 +35,12 @@ func queueKey(target, operation string) key {
 	return key{join("TARGET", target), join("QUEUE", operation)}
 }
 
+// openPartition holds all open operations in the index. The API's throttling keeps
+// what is accepted in a second far below what one partition takes.
+const openPartition = "OPEN"
+
+var cursorKey = key{"SWEEPER", "CURSOR"}
+
 func taskKey(task string) key { return key{join("TASK", task), "TASK"} }
 
 func waitKey(thing string) key { return key{join("WAIT", thing), "WAIT"} }
@@ -159,6 +165,18 @@ func (s *Store) Queue(ctx context.Context, target string) (Queue, error) {
 		q.Operations = append(q.Operations, r.Operation)
 	}
 	return q, err
+}
+
+// OpenOperations lists the operations that have not ended, on all targets, oldest
+// first.
+func (s *Store) OpenOperations(ctx context.Context, p Page) ([]Open, string, error) {
+	return page[Open](ctx, s, query{partition: openPartition, index: true}, p)
+}
+
+// Cursor returns how far the sweeper came; it starts at the beginning.
+func (s *Store) Cursor(ctx context.Context) (Cursor, error) {
+	var out Cursor
+	return out, fault.IgnoreNotFound(s.get(ctx, cursorKey, &out, "the sweeper's cursor"))
 }
 
 // Lease returns a target's lease, strongly consistent; a target that never had

@@ -1,0 +1,163 @@
+package sweeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"portolan/shared/contract"
+	"portolan/shared/decide"
+	"portolan/shared/fault"
+	"portolan/shared/intake"
+	"portolan/shared/model"
+	"portolan/shared/store"
+)
+
+const (
+	// clusterPagesMax bounds the clusters whose policies one run looks at, by pages of
+	// a hundred.
+	clusterPagesMax = 20
+
+	// alarmsMax is how many names one call of DescribeAlarms takes.
+	alarmsMax = 100
+)
+
+// alarms asks for an autoscale operation for each policy whose alarm is in ALARM
+// while nobody follows it.
+func (h *Handler) alarms(ctx context.Context) ([]Finding, error) {
+	policies, err := h.policies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []Finding
+	var failures []error
+	for chunk := range slices.Chunk(policies, alarmsMax) {
+		raised, err := h.raised(ctx, chunk)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		for _, p := range chunk {
+			alarm, ok := raised[p.Spec.Alarm]
+			if !ok {
+				continue
+			}
+			did, err := h.follow(ctx, p, alarm)
+			if err != nil {
+				failures = append(failures, fmt.Errorf("looking at policy %s of cluster %s: %w", p.Name, p.Cluster, err))
+			}
+			found = append(found, did...)
+		}
+	}
+	return found, errors.Join(failures...)
+}
+
+// policies lists the policies of the clusters that are ready.
+func (h *Handler) policies(ctx context.Context) ([]model.Policy, error) {
+	var all []model.Policy
+	page := store.Page{Limit: pageSize}
+	for range clusterPagesMax {
+		clusters, next, err := h.Store.Clusters(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range clusters {
+			if c.Status != contract.ClusterReady {
+				continue
+			}
+			of, _, err := h.Store.Policies(ctx, c.Name(), store.Page{Limit: pageSize})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, of...)
+		}
+		if page.Next = next; next == "" {
+			break
+		}
+	}
+	return all, nil
+}
+
+// A raised alarm is in ALARM since a time, for a reason.
+type raised struct {
+	since  time.Time
+	reason string
+}
+
+// raised returns those of the policies' alarms that are in ALARM, by ARN.
+func (h *Handler) raised(ctx context.Context, policies []model.Policy) (map[string]raised, error) {
+	var names []string
+	for _, p := range policies {
+		if _, name, ok := strings.Cut(p.Spec.Alarm, ":alarm:"); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	out := map[string]raised{}
+	if len(names) == 0 {
+		return out, nil
+	}
+	got, err := h.Alarms.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
+		AlarmNames: names, StateValue: types.StateValueAlarm, MaxRecords: aws.Int32(alarmsMax),
+		AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
+	})
+	if err != nil {
+		return nil, fault.FromAWS(err, "looking at alarms")
+	}
+	for _, a := range got.MetricAlarms {
+		out[aws.ToString(a.AlarmArn)] = raised{since(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp), aws.ToString(a.StateReason)}
+	}
+	for _, a := range got.CompositeAlarms {
+		out[aws.ToString(a.AlarmArn)] = raised{since(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp), aws.ToString(a.StateReason)}
+	}
+	return out, nil
+}
+
+func since(transitioned, updated *time.Time) time.Time {
+	if transitioned != nil {
+		return *transitioned
+	}
+	return aws.ToTime(updated)
+}
+
+// follow asks for an operation on a policy when the alarm's event was lost, or the
+// one that followed it failed.
+func (h *Handler) follow(ctx context.Context, p model.Policy, alarm raised) ([]Finding, error) {
+	target := contract.Target{Cluster: p.Cluster, Policy: p.Name}
+	now := h.Now()
+	newest, _, err := h.Store.Operations(ctx, model.TargetKey(target), store.Page{Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	last, lastID := (*model.Operation)(nil), ""
+	if len(newest) > 0 {
+		last, lastID = &newest[0], newest[0].ID
+	}
+	why := decide.Unfollowed(alarm.since, last, now)
+	if why == "" || now.Sub(alarm.since) < patience {
+		return nil, nil
+	}
+	queue, err := h.Store.Queue(ctx, model.TargetKey(target))
+	if err != nil || len(queue.Operations) > 0 {
+		return nil, err // the index that named the newest operation lags
+	}
+	cause := contract.Cause{Source: "sweeper", Who: p.Spec.Alarm, What: "the alarm is in ALARM: " + alarm.reason, Why: why}
+	wish := decide.NewOperation(h.NewID(), contract.KindAutoscale, target, p.Team, p.Version, cause, now)
+	operation, writes, err := intake.Enqueue(ctx, h.Store, wish)
+	if err != nil {
+		return nil, err
+	}
+	mark := strings.Join([]string{model.TargetKey(target), alarm.since.UTC().Format(time.RFC3339Nano), lastID}, "|")
+	seen := store.Seen("sweeper", mark, now.Add(intake.Remembered))
+	err = h.Store.Commit(ctx, append([]store.Write{seen, store.ClusterTakesChanges(p.Cluster)}, writes...)...)
+	if errors.Is(err, store.ErrSeen) || fault.IsConflict(err) {
+		return nil, nil // somebody follows it by now, or nobody needs to
+	}
+	return []Finding{{What: model.TargetKey(target), Did: "operation " + operation.ID + " asked for", Why: why}}, err
+}

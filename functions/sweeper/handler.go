@@ -1,0 +1,125 @@
+// Package sweeper finds what a lost event left behind, and puts it back on its way:
+// operations that nobody started, executions that died, deadlines that passed,
+// alarms that nobody follows, and resources that the table does not know.
+//
+// It runs on a schedule, and at once when an execution dies. It starts nothing by
+// itself: it writes to the table, and the table's stream wakes dispatch.
+//
+// It must never know how an operation is carried out, or delete a resource.
+package sweeper
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"portolan/shared/intake"
+	"portolan/shared/leftover"
+	"portolan/shared/model"
+	"portolan/shared/outcome"
+	"portolan/shared/store"
+)
+
+// Store is the part of the store that the sweeper uses.
+type Store interface {
+	outcome.Store
+	intake.Store
+	OpenOperations(ctx context.Context, p store.Page) ([]store.Open, string, error)
+	Cursor(ctx context.Context) (store.Cursor, error)
+	Clusters(ctx context.Context, p store.Page) ([]model.Cluster, string, error)
+	Policies(ctx context.Context, cluster string, p store.Page) ([]model.Policy, string, error)
+	Operations(ctx context.Context, target string, p store.Page) ([]model.Operation, string, error)
+	Commit(ctx context.Context, writes ...store.Write) error
+}
+
+// Executions looks at executions of state machines, and stops them.
+type Executions interface {
+	DescribeExecution(context.Context, *sfn.DescribeExecutionInput, ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error)
+	StopExecution(context.Context, *sfn.StopExecutionInput, ...func(*sfn.Options)) (*sfn.StopExecutionOutput, error)
+}
+
+// Alarms looks at alarms.
+type Alarms interface {
+	DescribeAlarms(context.Context, *cloudwatch.DescribeAlarmsInput, ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error)
+}
+
+// Handler handles runs of the schedule, and ends of executions.
+type Handler struct {
+	Store      Store
+	Executions Executions
+	Alarms     Alarms
+	Resources  leftover.Resources
+	Compute    leftover.Compute
+
+	// ExecutionPrefix, the operation's kind, a colon and the execution's name make an
+	// execution's ARN.
+	ExecutionPrefix string
+	Now             func() time.Time
+	NewID           func() string
+	Log             *slog.Logger
+}
+
+// In is an event of EventBridge: of the schedule, or of an execution that ended.
+type In struct {
+	DetailType string    `json:"detail-type"`
+	Time       time.Time `json:"time"`
+	Detail     struct {
+		Name   string `json:"name"`
+		Status string `json:"status"`
+		Cause  string `json:"cause"`
+	} `json:"detail"`
+}
+
+// Out is what was found, and how many resources the table does not know; those are
+// counted once an hour.
+type Out struct {
+	Findings []Finding `json:"findings"`
+	Orphans  int       `json:"orphans"`
+}
+
+// A Finding is one thing that was put back on its way.
+type Finding struct {
+	What string `json:"what"`
+	Did  string `json:"did"`
+	Why  string `json:"why"`
+}
+
+// patience is how old something has to be before it counts as lost: the usual way
+// takes seconds.
+const patience = 2 * time.Minute
+
+// Handle sweeps. It is idempotent. What could not be looked at is in the error, and
+// comes up again at the next run.
+func (h *Handler) Handle(ctx context.Context, in In) (Out, error) {
+	out := Out{Findings: []Finding{}}
+	if in.DetailType == "Step Functions Execution Status Change" {
+		found, err := h.died(ctx, in)
+		return h.report(ctx, out, found), err
+	}
+	operations, err := h.operations(ctx)
+	alarms, alarmsErr := h.alarms(ctx)
+	out = h.report(ctx, out, append(operations, alarms...))
+	var orphansErr error
+	if firstOfHour(in.Time) {
+		out.Orphans, orphansErr = h.orphans(ctx)
+	}
+	return out, errors.Join(err, alarmsErr, orphansErr)
+}
+
+// period is the schedule's, as template.yaml says it.
+const period = 5 * time.Minute
+
+// firstOfHour says whether a run is the first one of its hour.
+func firstOfHour(t time.Time) bool { return t.Sub(t.Truncate(time.Hour)) < period }
+
+func (h *Handler) report(ctx context.Context, out Out, found []Finding) Out {
+	for _, f := range found {
+		h.Log.WarnContext(ctx, "found", "what", f.What, "did", f.Did, "reason", f.Why)
+	}
+	out.Findings = append(out.Findings, found...)
+	return out
+}
