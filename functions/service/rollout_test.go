@@ -18,16 +18,16 @@ func TestRolloutMakesAReleaseTheOneInEffect(t *testing.T) {
 	play(t, contract.KindDeploy, []string{"web:1", "web:2"}, func(s *scene) {
 		state := s.watch("ObserveRollout", s.do("ApplyRelease", State{}))
 		if state.Verdict != decide.Healthy || state.Release != 1 {
-			t.Fatalf("got %+v", state)
+			s.Fatalf("got %+v", state)
 		}
 		got := s.service()
 		if got.Status != contract.ServiceHealthy || got.ReleaseObserved != 1 || got.ReplicasObserved != 2 || got.Observed != 1 {
-			t.Errorf("the service is %+v", got)
+			s.Errorf("the service is %+v", got)
 		}
 		s.want(2)
 		s.deployed()
 		if first, second := s.release(1).Status, s.release(2).Status; first != contract.ReleaseSuperseded || second != contract.ReleaseActive {
-			t.Errorf("release 1 is %s, release 2 %s", first, second)
+			s.Errorf("release 1 is %s, release 2 %s", first, second)
 		}
 	})
 }
@@ -40,22 +40,22 @@ func TestCrashIsRolledBackAtTheScaleOfNow(t *testing.T) {
 		s.change(func(v *model.Service) { v.Replicas = 5 }) // an alarm, meanwhile
 		state = s.watch("ObserveRollout", state)
 		if state.Verdict != decide.Failed || !strings.Contains(state.Reason, "exited with code 1") {
-			t.Fatalf("got %+v", state)
+			s.Fatalf("got %+v", state)
 		}
 		failure := state.Reason
 		state = s.watch("ObserveRollBack", s.do("RollBack", state))
 		if state.Verdict != decide.Healthy || state.Release != 1 || state.FailedRelease != 2 || state.Failure != failure {
-			t.Fatalf("got %+v", state)
+			s.Fatalf("got %+v", state)
 		}
 		got, failed := s.service(), s.release(2)
 		if got.Release != 1 || got.LastRelease != 2 || got.ReleaseObserved != 1 || got.Status != contract.ServiceHealthy || got.Reason != failure {
-			t.Errorf("the service is %+v", got)
+			s.Errorf("the service is %+v", got)
 		}
 		if got.Replicas != 5 || got.ReplicasObserved != 5 {
-			t.Errorf("%d of %d tasks run", got.ReplicasObserved, got.Replicas)
+			s.Errorf("%d of %d tasks run", got.ReplicasObserved, got.Replicas)
 		}
 		if failed.Status != contract.ReleaseRolledBack || failed.Reason != failure {
-			t.Errorf("release 2 is %s: %s", failed.Status, failed.Reason)
+			s.Errorf("release 2 is %s: %s", failed.Status, failed.Reason)
 		}
 	})
 }
@@ -65,10 +65,10 @@ func TestFirstReleaseThatFailsIsRemoved(t *testing.T) {
 		state := s.watch("ObserveRollout", s.do("ApplyRelease", State{}))
 		state = s.watch("ObserveRollBack", s.do("RollBack", state))
 		if state.Verdict != decide.Healthy || state.Release != 0 || len(s.cluster.Names()) != 0 {
-			t.Fatalf("got %+v, and there is %q", state, s.cluster.Names())
+			s.Fatalf("got %+v, and there is %q", state, s.cluster.Names())
 		}
 		if got := s.service(); got.Status != contract.ServiceRetired || got.Release != 0 {
-			t.Errorf("the service is %+v", got)
+			s.Errorf("the service is %+v", got)
 		}
 	})
 }
@@ -81,10 +81,10 @@ func TestNewerReleaseSurvivesARollBack(t *testing.T) {
 		state := s.watch("ObserveRollout", s.do("ApplyRelease", State{}))
 		s.want(3)
 		if state = s.watch("ObserveRollBack", s.do("RollBack", state)); state.Verdict != decide.Healthy {
-			t.Fatalf("got %+v", state)
+			s.Fatalf("got %+v", state)
 		}
 		if got := s.service(); got.Release != 3 || got.Status != contract.ServiceDeploying || got.ReleaseObserved != 1 {
-			t.Errorf("the service is %+v", got)
+			s.Errorf("the service is %+v", got)
 		}
 	})
 }
@@ -94,10 +94,10 @@ func TestNewerReleaseWaitsForItsTurn(t *testing.T) {
 		state := s.do("ApplyRelease", State{})
 		s.want(2)
 		if state = s.watch("ObserveRollout", state); state.Verdict != decide.Healthy || state.Release != 1 {
-			t.Fatalf("got %+v", state)
+			s.Fatalf("got %+v", state)
 		}
 		if got := s.service(); got.Status != contract.ServiceDeploying || got.ReleaseObserved != 1 || got.Observed != 1 {
-			t.Errorf("the service is %+v", got)
+			s.Errorf("the service is %+v", got)
 		}
 	})
 }
@@ -108,10 +108,10 @@ func TestRolloutEndsAtItsDeadline(t *testing.T) {
 		begun := time.Now()
 		state := s.watch("ObserveRollout", s.do("ApplyRelease", State{}))
 		if state.Verdict != decide.Failed || !strings.Contains(state.Reason, "no node has room") {
-			t.Fatalf("got %+v", state)
+			s.Fatalf("got %+v", state)
 		}
 		if took := time.Since(begun); took < decide.DefaultRolloutDeadline || took > decide.DefaultRolloutDeadline+time.Minute {
-			t.Errorf("it took %s", took)
+			s.Errorf("it took %s", took)
 		}
 	})
 }
@@ -120,7 +120,7 @@ func TestServiceThatSomebodyRemovedFails(t *testing.T) {
 	play(t, contract.KindDeploy, []string{"web:1"}, func(s *scene) {
 		state := s.do("ObserveRollout", State{Release: 1, Deadline: time.Now().Add(time.Hour)})
 		if state.Verdict != decide.Failed || state.Reason != "somebody else removed the service" {
-			t.Errorf("got %+v", state)
+			s.Errorf("got %+v", state)
 		}
 	})
 }
@@ -129,8 +129,8 @@ func TestServiceWithoutAReleaseIsInvalid(t *testing.T) {
 	play(t, contract.KindDeploy, nil, func(s *scene) {
 		s.change(func(v *model.Service) { v.Release = 0 })
 		s.call.Step = "ApplyRelease"
-		if _, err := s.Handle(t.Context(), In{Call: s.call}); !fault.IsInvalid(err) {
-			t.Errorf("got %v", err)
+		if _, err := s.Handle(s.Context(), In{Call: s.call}); !fault.IsInvalid(err) {
+			s.Errorf("got %v", err)
 		}
 	})
 }
@@ -141,7 +141,7 @@ func TestFailedRollBackNamesWhatIsLeft(t *testing.T) {
 		state := s.watch("ObserveRollout", s.do("ApplyRelease", State{}))
 		state = s.watch("ObserveRollBack", s.do("RollBack", state))
 		if state.Verdict != decide.Failed || len(state.Left) != 1 || state.Left[0] != "service web of cluster shop" {
-			t.Errorf("got %+v", state)
+			s.Errorf("got %+v", state)
 		}
 	})
 }
@@ -150,14 +150,14 @@ func TestRepairPutsBackWhatIsWanted(t *testing.T) {
 	play(t, contract.KindRepair, []string{"web:1"}, func(s *scene) {
 		s.deployed()
 		s.change(func(v *model.Service) { v.Drift = "7 tasks are asked for and not 2" })
-		if err := s.cluster.Scale(t.Context(), orchestrator.ServiceRef{Name: "web"}, 7); err != nil {
-			t.Fatal(err)
+		if err := s.cluster.Scale(s.Context(), orchestrator.ServiceRef{Name: "web"}, 7); err != nil {
+			s.Fatal(err)
 		}
 		s.cluster.ChangeByHand("web", "other:1")
 		time.Sleep(time.Minute)
 		state := s.watch("ObserveRepair", s.do("RepairService", State{}))
 		if got := s.service(); state.Verdict != decide.Healthy || got.Drift != "" || got.ReplicasObserved != 2 {
-			t.Errorf("the service is %+v after %+v", got, state)
+			s.Errorf("the service is %+v after %+v", got, state)
 		}
 	})
 }
@@ -168,7 +168,7 @@ func TestRepairLeavesANewerReleaseAlone(t *testing.T) {
 		s.deployed()
 		s.want(2)
 		if state := s.do("RepairService", State{}); state.Release != 1 {
-			t.Errorf("it repairs with release %d", state.Release)
+			s.Errorf("it repairs with release %d", state.Release)
 		}
 	})
 }
@@ -178,9 +178,9 @@ func TestStepsStandBehindTheFence(t *testing.T) {
 		"ObserveScale", "RepairService", "ObserveRepair", "RemoveService"} {
 		play(t, contract.KindDeploy, []string{"web:1"}, func(s *scene) {
 			s.call.Step = name
-			steptest.Lose(t, s.store, s.call)
-			if _, err := s.Handle(t.Context(), In{Call: s.call}); !fault.IsHalted(err) || len(s.cluster.Names()) != 0 {
-				t.Errorf("%s without the lease: %v", name, err)
+			steptest.Lose(s.T, s.store, s.call)
+			if _, err := s.Handle(s.Context(), In{Call: s.call}); !fault.IsHalted(err) || len(s.cluster.Names()) != 0 {
+				s.Errorf("%s without the lease: %v", name, err)
 			}
 		})
 	}
@@ -192,15 +192,15 @@ func TestWritesStandBehindTheFence(t *testing.T) {
 		state := s.do("ApplyRelease", State{})
 		time.Sleep(5 * time.Minute)
 		s.Orchestrator = func(*model.Cluster, string) orchestrator.Services {
-			steptest.Lose(t, s.store, s.call)
+			steptest.Lose(s.T, s.store, s.call)
 			return s.cluster
 		}
 		s.call.Step = "ObserveRollout"
-		if _, err := s.Handle(t.Context(), In{Call: s.call, State: state}); !fault.IsHalted(err) {
-			t.Errorf("got %v", err)
+		if _, err := s.Handle(s.Context(), In{Call: s.call, State: state}); !fault.IsHalted(err) {
+			s.Errorf("got %v", err)
 		}
 		if got := s.service(); got.ReleaseObserved != 0 {
-			t.Errorf("the service is %+v", got)
+			s.Errorf("the service is %+v", got)
 		}
 	})
 }
@@ -209,8 +209,8 @@ func TestFaultsOfTheOrchestratorKeepTheirKind(t *testing.T) {
 	play(t, contract.KindDeploy, []string{"web:1"}, func(s *scene) {
 		s.cluster.Inject(simulated.Fault{Verb: "Apply", Err: fault.New(fault.Unavailable, "throttled"), AfterEffect: true})
 		s.call.Step = "ApplyRelease"
-		if _, err := s.Handle(t.Context(), In{Call: s.call}); !fault.IsUnavailable(err) {
-			t.Errorf("got %v", err)
+		if _, err := s.Handle(s.Context(), In{Call: s.call}); !fault.IsUnavailable(err) {
+			s.Errorf("got %v", err)
 		}
 		s.deployed() // the step is retried, and finds its own work
 	})

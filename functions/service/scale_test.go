@@ -21,13 +21,13 @@ func TestScaleConvergesToTheNewestWish(t *testing.T) {
 		state := s.do("ScaleService", State{})
 		s.change(func(v *model.Service) { v.Replicas, v.Generation = 6, 3 })
 		if state = s.do("ObserveScale", state); state.Verdict != decide.Progressing || state.Looks != 0 || state.Generation != 3 {
-			t.Fatalf("the newer wish leads to %+v", state)
+			s.Fatalf("the newer wish leads to %+v", state)
 		}
 		if state = s.watch("ObserveScale", state); state.Verdict != decide.Healthy {
-			t.Fatalf("got %+v", state)
+			s.Fatalf("got %+v", state)
 		}
 		if got := s.service(); got.ReplicasObserved != 6 || got.Observed != 3 {
-			t.Errorf("the service is %+v", got)
+			s.Errorf("the service is %+v", got)
 		}
 	})
 }
@@ -37,7 +37,7 @@ func TestScaleIn(t *testing.T) {
 		s.deployed()
 		s.change(func(v *model.Service) { v.Replicas = 0 })
 		if state := s.watch("ObserveScale", s.do("ScaleService", State{})); state.Verdict != decide.Healthy || s.service().ReplicasObserved != 0 {
-			t.Errorf("the service is %+v after %+v", s.service(), state)
+			s.Errorf("the service is %+v after %+v", s.service(), state)
 		}
 	})
 }
@@ -48,7 +48,7 @@ func TestScaleWithoutRoomFailsAtTheDeadline(t *testing.T) {
 		s.change(func(v *model.Service) { v.Replicas = 50 })
 		state := s.watch("ObserveScale", s.do("ScaleService", State{}))
 		if state.Verdict != decide.Failed || len(state.Left) != 1 {
-			t.Errorf("got %+v", state)
+			s.Errorf("got %+v", state)
 		}
 	})
 }
@@ -58,14 +58,14 @@ func TestRemove(t *testing.T) {
 		s.deployed()
 		state := s.do("RemoveService", State{})
 		if state.Verdict != decide.Progressing || len(state.Left) == 0 {
-			t.Fatalf("at once: %+v", state)
+			s.Fatalf("at once: %+v", state)
 		}
 		time.Sleep(time.Minute)
 		if state = s.do("RemoveService", state); state.Verdict != decide.Healthy || state.Looks != 2 || len(state.Left) != 0 || state.Left == nil {
-			t.Errorf("a minute later: %+v", state)
+			s.Errorf("a minute later: %+v", state)
 		}
 		if state = s.do("RemoveService", state); state.Verdict != decide.Healthy {
-			t.Errorf("once more: %+v", state)
+			s.Errorf("once more: %+v", state)
 		}
 	})
 }
@@ -74,7 +74,7 @@ func TestRemove(t *testing.T) {
 // page has.
 func retiring(t *testing.T, act func(*scene)) {
 	play(t, contract.KindRetire, []string{"web:1"}, func(s *scene) {
-		s.call = steptest.Begin(t, s.store, "parent", contract.KindRetire, contract.Target{Cluster: "shop"})
+		s.call = steptest.Begin(s.T, s.store, "parent", contract.KindRetire, contract.Target{Cluster: "shop"})
 		act(s)
 	})
 }
@@ -84,18 +84,18 @@ func TestRetireServicesAsksForEachOnce(t *testing.T) {
 		for i := range 120 {
 			more := steptest.Service()
 			more.Name = fmt.Sprintf("more-%03d", i)
-			steptest.Commit(t, s.store, store.CreateService(more))
+			steptest.Commit(s.T, s.store, store.CreateService(more))
 		}
 		state := s.do("RetireServices", State{})
 		if state.Verdict != decide.Progressing || state.Looks != 1 || state.Reason != "121 services are being retired" {
-			t.Fatalf("got %+v", state)
+			s.Fatalf("got %+v", state)
 		}
 		if again := s.do("RetireServices", State{}); again.Reason != state.Reason || s.ids != 121 {
-			t.Errorf("a lost answer: %+v, and %d operations", again, s.ids)
+			s.Errorf("a lost answer: %+v, and %d operations", again, s.ids)
 		}
-		child, err := s.store.Operation(t.Context(), "child-1")
+		child, err := s.store.Operation(s.Context(), "child-1")
 		if err != nil || child.Parent != "parent" || child.Kind != contract.KindRetire || child.Cause.Who != "ada" {
-			t.Errorf("the first operation is %+v, %v", child, err)
+			s.Errorf("the first operation is %+v, %v", child, err)
 		}
 	})
 }
@@ -106,11 +106,11 @@ func TestRetireServicesWaitsForAllAndNamesTheStuck(t *testing.T) {
 		s.change(func(v *model.Service) { v.Status = contract.ServiceUnhealthy }) // its retirement failed
 		stuck := s.do("RetireServices", state)
 		if stuck.Verdict != decide.Failed || len(stuck.Left) != 1 || stuck.Left[0] != "service web of cluster shop" {
-			t.Errorf("got %+v", stuck)
+			s.Errorf("got %+v", stuck)
 		}
 		s.change(func(v *model.Service) { v.Status = contract.ServiceRetired })
 		if done := s.do("RetireServices", state); done.Verdict != decide.Healthy {
-			t.Errorf("got %+v", done)
+			s.Errorf("got %+v", done)
 		}
 	})
 }
@@ -120,8 +120,8 @@ func TestTargetsOfAnotherSortAreInvalid(t *testing.T) {
 		for _, target := range []string{"cluster/shop", "nonsense", ""} {
 			call := s.call
 			call.Step, call.Target = "ApplyRelease", target
-			if _, err := s.Handle(t.Context(), In{Call: call}); !fault.IsInvalid(err) {
-				t.Errorf("%q: %v", target, err)
+			if _, err := s.Handle(s.Context(), In{Call: call}); !fault.IsInvalid(err) {
+				s.Errorf("%q: %v", target, err)
 			}
 		}
 	})
