@@ -133,10 +133,12 @@ func TestMachinesNameNoAccountsResources(t *testing.T) {
 	}
 }
 
-// lambdaErrors are the troubles of Lambda itself, which pass.
+// lambdaErrors are the troubles of Lambda itself, which pass, and the ends of
+// functions that were killed on their way: a step can be done again.
 var lambdaErrors = []string{
 	"Lambda.ClientExecutionTimeoutException", "Lambda.ServiceException", "Lambda.AWSLambdaException",
 	"Lambda.SdkClientException", "Lambda.TooManyRequestsException",
+	"Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout",
 }
 
 func TestTasksAreBoundedAndRetried(t *testing.T) {
