@@ -64,13 +64,14 @@ func (h *Handler) observeDrain(ctx context.Context, w *work) (State, error) {
 		return State{}, err
 	}
 	out.Reason = fmt.Sprintf("%d tasks are left", status.TasksLeft)
+	late := !h.Now().Before(w.State.Deadline)
 	switch {
-	case status.Drained():
+	case status.Drained(), late && w.Force:
 		return out, h.demote(ctx, w)
-	case h.Now().Before(w.State.Deadline):
-		out.Verdict = draining
-	case !w.Force:
+	case late:
 		out.Verdict = failed
+	default:
+		out.Verdict = draining
 	}
 	return out, nil
 }
