@@ -1,0 +1,375 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"portolan/shared/contract"
+	"portolan/shared/decide"
+	"portolan/shared/fault"
+	"portolan/shared/model"
+	"portolan/shared/signal"
+	"portolan/shared/step/steptest"
+	"portolan/shared/store"
+	"portolan/shared/store/storetest"
+)
+
+// A scene is the handler on the real store, with Step Functions that remembers
+// what was started, in virtual time.
+type scene struct {
+	*testing.T
+	*Handler
+	store *store.Store
+
+	mu      sync.Mutex
+	started []Input
+	names   map[string]string // of executions, with their input
+	lost    int               // how many answers get lost after the effect
+	refuse  error
+	ended   []string // what was told to have ended
+	deaf    error
+}
+
+const prefix = "arn:aws:states:eu-central-1:111122223333:stateMachine:portolan-"
+
+// StartExecution implements Executions as Step Functions does: the same name with
+// the same input is the same execution.
+func (s *scene) StartExecution(_ context.Context, in *sfn.StartExecutionInput, _ ...func(*sfn.Options)) (*sfn.StartExecutionOutput, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse != nil {
+		return nil, s.refuse
+	}
+	if input, ok := s.names[*in.Name]; ok {
+		if input == *in.Input {
+			return &sfn.StartExecutionOutput{}, nil
+		}
+		return nil, &types.ExecutionAlreadyExists{}
+	}
+	var input Input
+	if err := json.Unmarshal([]byte(*in.Input), &input); err != nil {
+		return nil, err
+	}
+	if *in.StateMachineArn != prefix+input.Kind {
+		s.Errorf("%s starts %s", input.Kind, *in.StateMachineArn)
+	}
+	s.names[*in.Name] = *in.Input
+	s.started = append(s.started, input)
+	if s.lost > 0 {
+		s.lost--
+		return nil, context.DeadlineExceeded
+	}
+	return &sfn.StartExecutionOutput{}, nil
+}
+
+// Send implements Signals.
+func (s *scene) Send(_ context.Context, thing string, what signal.Signal) (bool, error) {
+	s.ended = append(s.ended, thing+" "+what.Status)
+	return true, s.deaf
+}
+
+func play(t *testing.T, act func(*scene)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scene{T: t, store: storetest.Open(t), names: map[string]string{}}
+		s.Handler = &Handler{Store: s.store, Executions: s, Signals: s, MachinePrefix: prefix, Now: time.Now, Log: steptest.Log()}
+		steptest.Commit(t, s.store, store.CreateCluster(steptest.Cluster()), store.CreateService(steptest.Service()))
+		act(s)
+	})
+}
+
+var web = contract.Target{Cluster: "shop", Service: "web"}
+
+// accept queues an operation, and does not tell dispatch.
+func (s *scene) accept(id string) {
+	s.Helper()
+	o := decide.NewOperation(id, contract.KindScale, web, "checkout", 1, contract.Cause{}, time.Now())
+	steptest.Commit(s.T, s.store, store.CreateOperation(o)...)
+}
+
+// end ends an operation as its machine does.
+func (s *scene) end(id string) {
+	s.Helper()
+	o := s.operation(id)
+	done := decide.End(o, contract.OperationSucceeded, "", nil, time.Now())
+	steptest.Commit(s.T, s.store, append(store.EndOperation(done), store.ReleaseLease(model.TargetKey(web), id, o.Token))...)
+}
+
+func (s *scene) operation(id string) model.Operation {
+	s.Helper()
+	o, err := s.store.Operation(s.Context(), id)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return *o
+}
+
+func (s *scene) lease() model.Lease {
+	s.Helper()
+	lease, err := s.store.Lease(s.Context(), model.TargetKey(web))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return lease
+}
+
+// tell hands dispatch a batch of records, and returns which has to come again.
+func (s *scene) tell(ids ...string) string {
+	s.Helper()
+	var batch events.DynamoDBEvent
+	for _, id := range ids {
+		batch.Records = append(batch.Records, record("OPERATION", id))
+	}
+	out, err := s.Handle(s.Context(), batch)
+	if err != nil || len(out.BatchItemFailures) > 1 {
+		s.Fatalf("got %+v, %v", out, err)
+	}
+	for _, failure := range out.BatchItemFailures {
+		return failure.ItemIdentifier
+	}
+	return ""
+}
+
+func record(sort, id string) events.DynamoDBEventRecord {
+	return events.DynamoDBEventRecord{Change: events.DynamoDBStreamRecord{SequenceNumber: "at-" + id,
+		NewImage: map[string]events.DynamoDBAttributeValue{
+			"SK": events.NewStringAttribute(sort), "id": events.NewStringAttribute(id)}}}
+}
+
+// ran are the ids of the operations whose machines were started, in order.
+func (s *scene) ran() string {
+	ids := make([]string, 0, len(s.started))
+	for _, each := range s.started {
+		ids = append(ids, each.Operation)
+	}
+	return strings.Join(ids, " ")
+}
+
+func TestAcceptedOperationIsGivenTheLeaseAndStarted(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		if again := s.tell("01"); again != "" {
+			t.Fatalf("%s has to come again", again)
+		}
+		want := Input{Operation: "01", Token: 1, Target: "service/shop/web", Kind: "scale", Cluster: "shop", Service: "web", Attempt: 1}
+		if len(s.started) != 1 || s.started[0] != want {
+			t.Errorf("started %+v", s.started)
+		}
+		o, lease := s.operation("01"), s.lease()
+		if o.Status != contract.OperationRunning || o.Token != 1 || !o.StartedAt.Equal(time.Now()) {
+			t.Errorf("the operation is %+v", o)
+		}
+		if lease.Holder != "01" || !lease.ExpiresAt.After(o.Deadline) {
+			t.Errorf("the lease is %+v", lease)
+		}
+	})
+}
+
+func TestOperationsOnOneTargetTakeTurns(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.accept("02")
+		if s.tell("01", "02", "02"); s.ran() != "01" {
+			t.Fatalf("started %s", s.ran())
+		}
+		s.end("01")
+		if s.tell("01"); s.ran() != "01 02" || s.started[1].Token != 2 {
+			t.Errorf("started %+v", s.started)
+		}
+		if len(s.ended) != 1 || s.ended[0] != "operation/01 Succeeded" {
+			t.Errorf("told %q", s.ended)
+		}
+		s.end("02")
+		if s.tell("02"); s.ran() != "01 02" || s.lease().Holder != "" {
+			t.Errorf("started %s", s.ran())
+		}
+	})
+}
+
+func TestRecordThatComesTwiceOrLateChangesNothing(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.tell("01", "01", "01")
+		before := s.operation("01")
+		time.Sleep(time.Minute)
+		s.tell("01")
+		if after := s.operation("01"); s.ran() != "01" || after.Token != before.Token || !after.StartedAt.Equal(before.StartedAt) {
+			t.Errorf("started %s; the operation is %+v", s.ran(), after)
+		}
+		s.end("01")
+		s.tell("01", "01")
+		if s.ran() != "01" {
+			t.Errorf("started %s", s.ran())
+		}
+	})
+}
+
+// The answer of StartExecution is lost, or dispatch died before it called.
+func TestLostStartIsMadeUp(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.lost = 1
+		if again := s.tell("01"); again != "at-01" {
+			t.Fatalf("%q has to come again", again)
+		}
+		if again := s.tell("01"); again != "" || s.ran() != "01" {
+			t.Errorf("%q has to come again; started %s", again, s.ran())
+		}
+	})
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.refuse = context.DeadlineExceeded
+		s.tell("01") // it holds the lease, and nothing runs
+		s.refuse = nil
+		if again := s.tell("01"); again != "" || s.ran() != "01" || s.started[0].Token != 1 {
+			t.Errorf("%q has to come again; started %+v", again, s.started)
+		}
+	})
+}
+
+// The first record that fails is reported, and none behind it is handled.
+func TestFailureIsReportedByItsSequenceNumber(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.refuse = &types.ExecutionLimitExceeded{}
+		if again := s.tell("unknown", "01", "01"); again != "at-01" || s.ran() != "" {
+			t.Errorf("%q has to come again", again)
+		}
+	})
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.tell("01")
+		s.end("01")
+		s.deaf = errors.New("who waits cannot be told")
+		if again := s.tell("01"); again != "at-01" {
+			t.Errorf("%q has to come again", again)
+		}
+	})
+}
+
+func TestOtherItemsAreNoneOfItsBusiness(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		batch := events.DynamoDBEvent{Records: []events.DynamoDBEventRecord{record("QUEUE#01", "01"), {}}}
+		if out, err := s.Handle(s.Context(), batch); err != nil || len(out.BatchItemFailures) != 0 || s.ran() != "" {
+			t.Errorf("got %+v, %v; started %s", out, err, s.ran())
+		}
+	})
+}
+
+func TestTwoDispatchersAtOnceStartOneMachine(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.accept("02")
+		var wait sync.WaitGroup
+		for range 8 {
+			wait.Go(func() { s.tell("01", "02") })
+		}
+		wait.Wait()
+		s.tell("01", "02")
+		if s.ran() != "01" || s.lease().Token != 1 {
+			t.Errorf("started %s; the lease is %+v", s.ran(), s.lease())
+		}
+	})
+}
+
+// racing lets somebody else take the lease whenever dispatch has read the queue.
+type racing struct {
+	Store
+	between func()
+}
+
+func (r racing) Queue(ctx context.Context, target string) (store.Queue, error) {
+	queue, err := r.Store.Queue(ctx, target)
+	r.between()
+	return queue, err
+}
+
+func TestWhoeverIsFasterWins(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		other := *s.Handler
+		once := sync.OnceFunc(func() {
+			if err := other.advance(s.Context(), model.TargetKey(web)); err != nil {
+				t.Error(err)
+			}
+		})
+		s.Handler.Store = racing{s.store, once}
+		if again := s.tell("01"); again != "" || s.ran() != "01" || s.lease().Token != 1 {
+			t.Errorf("%q has to come again; started %s", again, s.ran())
+		}
+	})
+}
+
+func TestQueueThatNeverRestsIsTriedAgain(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.Handler.Store = racing{s.store, func() {
+			lease := s.lease()
+			_, take := store.TakeLease(lease, "", time.Time{})
+			steptest.Commit(s.T, s.store, take)
+		}}
+		if err := s.advance(s.Context(), model.TargetKey(web)); !fault.IsUnavailable(err) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// A lease that ran out is taken over under a higher token: for another attempt
+// while there is time, and else for the end.
+func TestLeaseThatRanOutIsTakenOver(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.accept("02")
+		s.tell("01")
+		until := s.lease().ExpiresAt
+		time.Sleep(time.Until(until) - time.Second)
+		if s.tell("02"); s.ran() != "01" {
+			t.Fatalf("started %s while the lease lasts", s.ran())
+		}
+		time.Sleep(time.Second)
+		s.tell("02")
+		ended := s.operation("01")
+		if ended.Status != contract.OperationFailedDirty || len(ended.Left) == 0 || s.lease().Token != 2 {
+			t.Errorf("past its deadline the operation is %+v", ended)
+		}
+		s.tell("01") // the stream tells of its end
+		if s.ran() != "01 02" || s.started[1].Token != 3 {
+			t.Errorf("started %+v", s.started)
+		}
+	})
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.tell("01")
+		_, free := store.TakeLease(s.lease(), "01", time.Now()) // shortened, as nobody does
+		steptest.Commit(s.T, s.store, free)
+		o := s.operation("01")
+		o.Token = s.lease().Token
+		steptest.Commit(s.T, s.store, store.UpdateOperation(o))
+		s.tell("01")
+		if len(s.started) != 2 || s.started[1].Attempt != 2 || s.started[1].Token != 3 || s.started[1].TakenOver == "" {
+			t.Errorf("started %+v", s.started)
+		}
+	})
+}
+
+// After a restore of the table the lease may be held by what is no more.
+func TestLeaseOfNobodyIsFree(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		_, take := store.TakeLease(s.lease(), "forgotten", time.Now().Add(time.Hour))
+		steptest.Commit(s.T, s.store, take)
+		if s.tell("01"); s.ran() != "01" || s.started[0].Token != 2 {
+			t.Errorf("started %+v", s.started)
+		}
+	})
+}
