@@ -151,7 +151,7 @@ func shorten(reason string) string {
 	if len(reason) <= reasonMax {
 		return reason
 	}
-	return reason[:reasonMax] + "…"
+	return strings.ToValidUTF8(reason[:reasonMax], "") + "…" // never half a letter
 }
 
 func bound(left []string) []string {
