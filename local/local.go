@@ -117,7 +117,7 @@ func Start(config Config) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Local{config: config, deployment: deployment, Clock: clock.New(config.Speed), ids: unique.New(config.Seed)}
+	l := &Local{config: config, deployment: deployment, Clock: clock.New(config.Speed).Ordered(), ids: unique.New(config.Seed)}
 	if config.Directory != "" {
 		if l.disk, err = disk.Open(config.Directory); err != nil {
 			return nil, err
