@@ -1,0 +1,143 @@
+package simulate
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"portolan/local/wire"
+)
+
+// befalls says whether something that has that chance happens now.
+func (w *World) befalls(chance float64) bool {
+	return !w.calm && chance > 0 && w.random.Float64() < chance
+}
+
+// A call is one call of AWS on its way.
+type call struct {
+	service, operation string
+	caller             wire.Identity
+	body               []byte
+	invocation         *invocation // nil for a machine's own
+}
+
+// middleware is put around every call of AWS.
+func (w *World) middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Context().Value(privileged{}) != nil || !w.ours(r) {
+			next.ServeHTTP(rw, r)
+			return
+		}
+		c := &call{caller: wire.Caller(r.Context()), body: wire.ExchangeOf(r).Body(), invocation: invocationOf(r.Context())}
+		c.service, c.operation = wire.OperationOf(r)
+		w.turn.pass(c.name)
+		if c.invocation != nil && !c.invocation.survives() {
+			wire.Fail(rw, r, wire.Errorf("Killed", "the function was killed"))
+			return
+		}
+		if w.Bug.Call != nil {
+			if w.Bug.Call(c, next, rw, r) {
+				w.watch.changes(c)
+				return
+			}
+		}
+		w.suffer(c, next, rw, r)
+	})
+}
+
+// ours says whether a function or a state machine calls, and not a person or a
+// service of AWS.
+func (w *World) ours(r *http.Request) bool {
+	if invocationOf(r.Context()) != nil {
+		return true
+	}
+	arn := wire.Caller(r.Context()).ARN
+	return strings.HasSuffix(arn, "/states")
+}
+
+// suffer makes the call, unless something goes wrong before or after it.
+func (w *World) suffer(c *call, next http.Handler, rw http.ResponseWriter, r *http.Request) {
+	if c.service == "sts" || !w.befalls(w.Plan.Profile.Errors) {
+		w.effect(c, next, rw, r)
+		return
+	}
+	kind := w.random.IntN(6)
+	if kind >= 3 { // after the effect
+		w.effect(c, next, discard{http.Header{}}, r)
+	}
+	when := "before"
+	if kind >= 3 {
+		when = "after"
+	}
+	switch kind % 3 {
+	case 0:
+		w.tell("fault", "%s:%s is throttled %s its effect", c.service, c.operation, when)
+		wire.Fail(rw, r, throttled(c.service))
+	case 1:
+		w.tell("fault", "%s:%s fails %s its effect", c.service, c.operation, when)
+		wire.Fail(rw, r, failed(c.service))
+	default:
+		w.tell("fault", "%s:%s does not answer, %s its effect", c.service, c.operation, when)
+		timer := w.Clock.NewTimer(65 * time.Second)
+		defer timer.Stop()
+		select {
+		case <-r.Context().Done():
+		case <-timer.C:
+		}
+		wire.Fail(rw, r, failed(c.service))
+	}
+}
+
+// effect makes the call before the eyes of those who watch.
+func (w *World) effect(c *call, next http.Handler, rw http.ResponseWriter, r *http.Request) {
+	w.watch.called(c)
+	// The first of two that read the request must leave it to the other.
+	r.Body = readAgain(c.body)
+	next.ServeHTTP(rw, r)
+	w.watch.changes(c)
+}
+
+// discard is an answer that gets lost.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d discard) WriteHeader(int)             {}
+
+func throttled(service string) *wire.Error {
+	switch service {
+	case "cloudformation", "autoscaling", "elasticloadbalancing", "monitoring":
+		return &wire.Error{Code: "Throttling", Message: "Rate exceeded", Status: http.StatusBadRequest}
+	case "ec2":
+		return &wire.Error{Code: "RequestLimitExceeded", Message: "Request limit exceeded.", Status: http.StatusServiceUnavailable}
+	}
+	return &wire.Error{Code: "ThrottlingException", Message: "Rate exceeded", Status: http.StatusBadRequest}
+}
+
+func failed(service string) *wire.Error {
+	code := "InternalFailure"
+	switch service {
+	case "dynamodb":
+		code = "InternalServerError"
+	case "ecs":
+		code = "ServerException"
+	case "ec2":
+		code = "InternalError"
+	}
+	return &wire.Error{Code: code, Message: "We encountered an internal error. Please try again.", Status: http.StatusInternalServerError}
+}
+
+// name tells the call from others. The SDK writes maps in any order, and makes up a
+// token for each call: neither shows.
+func (c *call) name() string {
+	text := c.body
+	var members map[string]any
+	if json.Unmarshal(c.body, &members) == nil {
+		delete(members, "ClientRequestToken")
+		if sorted, err := json.Marshal(members); err == nil {
+			text = sorted
+		}
+	}
+	return c.caller.ARN + " " + c.service + " " + c.operation + " " + hash(text)
+}

@@ -1,0 +1,339 @@
+package simulate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	db "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"portolan/local/dynamodb"
+	"portolan/shared/model"
+)
+
+// A promise is one of the eight, as far as it can be checked: before each call
+// that a function or machine makes, at each change of the table, and at the end.
+type promise struct {
+	number int
+	call   func(o *oracle, c *call)
+	change func(o *oracle, before, after *state)
+	end    func(o *oracle)
+}
+
+var promises = []promise{ends, oneAtATime, onceOnly, intended, drained, rolledBack, attributed, owned}
+
+// An oracle knows what the table says and what was true before, and collects
+// where a promise was broken.
+type oracle struct {
+	w          *World
+	reader     *dynamodb.Reader
+	violations []string
+	promised   []string // ids of operations that the API accepted
+
+	state
+	quiet time.Time // when the table last changed
+}
+
+// A state is what the table says of operations and leases.
+type state struct {
+	leases     map[string]model.Lease
+	operations map[string]model.Operation
+	releases   map[string]model.Release
+}
+
+func newOracle(w *World) *oracle {
+	return &oracle{w: w, state: state{map[string]model.Lease{}, map[string]model.Operation{}, map[string]model.Release{}}}
+}
+
+func (s *state) clone() *state {
+	return &state{maps.Clone(s.leases), maps.Clone(s.operations), maps.Clone(s.releases)}
+}
+
+// open begins to read the table's stream.
+func (o *oracle) open() error {
+	table, err := db.NewFromConfig(o.w.UserConfig()).DescribeTable(o.ctx(), &db.DescribeTableInput{TableName: &o.w.table})
+	if err != nil {
+		return fmt.Errorf("looking for the table's stream: %w", err)
+	}
+	o.reader, err = o.w.DynamoDB.OpenStream(*table.Table.LatestStreamArn, "oracle", false)
+	return err
+}
+
+func (o *oracle) ctx() context.Context { return o.w.privileged() }
+
+// broken notes that a promise was broken.
+func (o *oracle) broken(number int, format string, args ...any) {
+	text := fmt.Sprintf("promise %d: %s", number, fmt.Sprintf(format, args...))
+	if slices.Contains(o.violations, text) {
+		return
+	}
+	o.violations = append(o.violations, text)
+	o.w.tell("BROKEN", "%s", text)
+}
+
+// called is told of each call before its effect.
+func (o *oracle) called(c *call) {
+	if o.reader == nil {
+		return
+	}
+	for _, p := range promises {
+		if p.call != nil {
+			p.call(o, c)
+		}
+	}
+}
+
+// changes looks at what a call changed in the table. A call's changes are looked
+// at before the next call is made.
+func (o *oracle) changes(c *call) {
+	if o.reader == nil || c != nil && c.service != "dynamodb" {
+		return
+	}
+	now, cancel := context.WithCancel(o.w.ctx)
+	cancel()
+	var before *state
+	changed := false
+	for {
+		records, err := o.reader.Next(now, 100)
+		if err != nil {
+			break
+		}
+		if before == nil {
+			before = o.clone()
+		}
+		for _, r := range records {
+			changed = o.read(r) || changed
+		}
+	}
+	if !changed {
+		return
+	}
+	o.quiet = time.Now()
+	for _, p := range promises {
+		if p.change != nil {
+			p.change(o, before, &o.state)
+		}
+	}
+}
+
+// read takes over what a record says.
+func (o *oracle) read(r *dynamodb.Record) bool {
+	text, err := r.MarshalJSON()
+	if err != nil {
+		return false
+	}
+	var change struct {
+		Dynamodb struct{ NewImage map[string]attribute }
+	}
+	if err := json.Unmarshal(text, &change); err != nil {
+		o.broken(0, "a record of the stream cannot be read: %v", err)
+		return false
+	}
+	image := change.Dynamodb.NewImage
+	partition, _ := image["PK"].plain().(string)
+	switch sort, _ := image["SK"].plain().(string); {
+	case sort == "OPERATION":
+		operation := as[model.Operation](image)
+		o.operations[operation.ID] = operation
+	case sort == "LEASE":
+		lease := as[model.Lease](image)
+		o.leases[lease.Target] = lease
+	case strings.HasPrefix(partition, "RELEASES#"):
+		release := as[model.Release](image)
+		o.releases[partition+"#"+sort] = release
+	case strings.HasPrefix(partition, "SEEN#"), strings.HasPrefix(partition, "AUDIT#"):
+		return false
+	}
+	return true
+}
+
+// An attribute is a value in DynamoDB's JSON.
+type attribute map[string]json.RawMessage
+
+func (a attribute) plain() any {
+	for kind, raw := range a {
+		switch kind {
+		case "S":
+			var s string
+			_ = json.Unmarshal(raw, &s) // the embedded DynamoDB wrote it
+			return s
+		case "N":
+			var s string
+			_ = json.Unmarshal(raw, &s)
+			return json.Number(s)
+		case "BOOL":
+			return string(raw) == "true"
+		case "M":
+			var m map[string]attribute
+			_ = json.Unmarshal(raw, &m)
+			return plain(m)
+		case "L":
+			var l []attribute
+			_ = json.Unmarshal(raw, &l)
+			out := make([]any, len(l))
+			for i := range l {
+				out[i] = l[i].plain()
+			}
+			return out
+		}
+	}
+	return nil
+}
+
+func plain(m map[string]attribute) map[string]any {
+	out := map[string]any{}
+	for name, a := range m {
+		out[name] = a.plain()
+	}
+	return out
+}
+
+// as reads an item as the store's types have it.
+func as[T any](image map[string]attribute) T {
+	var out T
+	text, err := json.Marshal(plain(image))
+	if err == nil {
+		err = json.Unmarshal(text, &out)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("an item of the table is no %T: %v", out, err))
+	}
+	return out
+}
+
+// settle reads what is left of the stream.
+func (o *oracle) settle() { o.changes(nil) }
+
+// busy says whether operations are open, or the table still changes.
+func (o *oracle) busy() bool {
+	for _, operation := range o.operations {
+		if !operation.Ended() {
+			return true
+		}
+	}
+	return time.Since(o.quiet) < rest/2
+}
+
+// end has everything checked that has to hold in the end.
+func (o *oracle) end() {
+	for _, p := range promises {
+		if p.end != nil {
+			p.end(o)
+		}
+	}
+}
+
+// sorted are all operations, oldest first.
+func (o *oracle) sorted() []model.Operation {
+	out := slices.Collect(maps.Values(o.operations))
+	slices.SortFunc(out, func(a, b model.Operation) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// newest is the newest operation on a target.
+func (o *oracle) newest(target string) (model.Operation, bool) {
+	all := o.sorted()
+	for i := len(all) - 1; i >= 0; i-- {
+		if model.TargetKey(all[i].Target) == target {
+			return all[i], true
+		}
+	}
+	return model.Operation{}, false
+}
+
+// clusterNames are the clusters of the plan.
+func (o *oracle) clusterNames() []string {
+	var names []string
+	for _, s := range o.w.Plan.Steps {
+		if s.Do == CreateCluster && !slices.Contains(names, s.Cluster) {
+			names = append(names, s.Cluster)
+		}
+	}
+	return names
+}
+
+// stacksOf are the stacks that the table knows of a cluster.
+func (o *oracle) stacksOf(name string) []string {
+	c, err := o.w.store.Cluster(o.ctx(), name)
+	if err != nil {
+		return nil
+	}
+	return c.Stacks
+}
+
+// stacks are all stacks that AWS has, by name.
+func (o *oracle) stacks() []cftypes.Stack {
+	out, err := cloudformation.NewFromConfig(o.w.UserConfig()).DescribeStacks(o.ctx(), &cloudformation.DescribeStacksInput{})
+	if err != nil {
+		o.broken(0, "stacks cannot be described: %v", err)
+		return nil
+	}
+	return out.Stacks
+}
+
+// pool is the size that a cluster's Auto Scaling group was told to have, and its
+// live instances.
+func (o *oracle) pool(name string) (capacity int, instances []string, found bool) {
+	c, err := o.w.store.Cluster(o.ctx(), name)
+	if err != nil || c.Facts.ECS == nil || c.Facts.ECS.AutoScalingGroup == "" {
+		return 0, nil, false
+	}
+	out, err := autoscaling.NewFromConfig(o.w.UserConfig()).DescribeAutoScalingGroups(o.ctx(),
+		&autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{c.Facts.ECS.AutoScalingGroup}})
+	if err != nil || len(out.AutoScalingGroups) == 0 {
+		return 0, nil, false
+	}
+	group := out.AutoScalingGroups[0]
+	for _, i := range group.Instances {
+		if i.LifecycleState == "InService" {
+			instances = append(instances, *i.InstanceId)
+		}
+	}
+	slices.Sort(instances)
+	return int(*group.DesiredCapacity), instances, true
+}
+
+func (o *oracle) instances(name string) []string {
+	_, ids, _ := o.pool(name)
+	return ids
+}
+
+// A running is a service as ECS has it.
+type running struct {
+	found            bool
+	desired, running int
+	release          string // of the tags of its task definition
+	image            string
+}
+
+func (o *oracle) running(name, service string) running {
+	client := ecs.NewFromConfig(o.w.UserConfig())
+	out, err := client.DescribeServices(o.ctx(), &ecs.DescribeServicesInput{Cluster: aws.String(ecsCluster(name)), Services: []string{service}})
+	if err != nil || len(out.Services) == 0 || aws.ToString(out.Services[0].Status) != "ACTIVE" {
+		return running{}
+	}
+	s := out.Services[0]
+	seen := running{found: true, desired: int(s.DesiredCount), running: int(s.RunningCount)}
+	definition, err := client.DescribeTaskDefinition(o.ctx(), &ecs.DescribeTaskDefinitionInput{
+		TaskDefinition: s.TaskDefinition, Include: []ecstypes.TaskDefinitionField{ecstypes.TaskDefinitionFieldTags}})
+	if err != nil {
+		return seen
+	}
+	for _, tag := range definition.Tags {
+		if aws.ToString(tag.Key) == "portolan:release" {
+			seen.release = aws.ToString(tag.Value)
+		}
+	}
+	seen.image = aws.ToString(definition.TaskDefinition.ContainerDefinitions[0].Image)
+	return seen
+}

@@ -1,0 +1,203 @@
+package simulate
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// A Profile says how much of what befalls a run.
+type Profile struct {
+	Clusters int `json:"clusters"`
+	Hours    int `json:"hours"`
+
+	// Steps is how much happens in those hours, beside making what it happens to.
+	Steps int `json:"steps"`
+
+	// Errors is the chance that a call of AWS goes wrong, Kills that an invocation
+	// dies on its way, and Events that an event does not come once and in time.
+	Errors float64 `json:"errors"`
+	Kills  float64 `json:"kills"`
+	Events float64 `json:"events"`
+
+	// Skew is how far the clock of a function may be off.
+	Skew time.Duration `json:"skew"`
+
+	// Stops is the chance that a step of the workload is followed by an execution
+	// that is stopped by hand, and Leases that one is by a lease that runs out.
+	Stops  float64 `json:"stops"`
+	Leases float64 `json:"leases"`
+}
+
+// A Plan is the workload of a seed. What it leaves to chance, its seed decides.
+type Plan struct {
+	Seed    uint64  `json:"seed"`
+	Profile Profile `json:"profile"`
+	Steps   []Step  `json:"steps"`
+}
+
+// A Step is one thing that somebody does, or that happens, at a time after the
+// start. Which of Count, Text and Service mean something depends on Do.
+type Step struct {
+	At      time.Duration `json:"at"`
+	Do      Deed          `json:"do"`
+	Cluster string        `json:"cluster"`
+	Service string        `json:"service,omitempty"`
+	Count   int           `json:"count,omitempty"`
+	Text    string        `json:"text,omitempty"`
+}
+
+func (s Step) String() string {
+	return fmt.Sprintf("%v %s %s/%s %d %s", s.At, s.Do, s.Cluster, s.Service, s.Count, s.Text)
+}
+
+// A Deed is what a step does.
+type Deed string
+
+// Deeds of teams, of people past the control plane, and of fate.
+const (
+	CreateCluster  Deed = "create cluster"
+	RetireCluster  Deed = "retire cluster"
+	PutService     Deed = "put service"
+	ScaleService   Deed = "scale service"
+	RetireService  Deed = "retire service"
+	ScalePool      Deed = "scale pool"
+	PutPolicy      Deed = "put policy"
+	RaiseAlarm     Deed = "raise alarm"
+	CalmAlarm      Deed = "calm alarm"
+	BindPipeline   Deed = "bind pipeline"
+	RunPipeline    Deed = "run pipeline"
+	ChangeByHand   Deed = "change by hand"
+	LoseNode       Deed = "lose node"
+	FailStack      Deed = "fail stack"
+	RefuseDelete   Deed = "refuse delete"
+	StopExecution  Deed = "stop execution"
+	RunOutLease    Deed = "run out lease"
+	RepeatOldEvent Deed = "repeat old event"
+)
+
+// images are what releases are made of; the last three never get healthy.
+var images = []string{"1.0", "1.1", "1.2", "2.0", "crash", "pull-fail", "unhealthy"}
+
+const goodImages = 4
+
+// Draw draws the plan of a seed.
+func Draw(seed uint64, p Profile) Plan {
+	d := &draw{random: rand.New(rand.NewPCG(seed, 1)), plan: Plan{Seed: seed, Profile: p}}
+	for i := range p.Clusters {
+		d.cluster(i)
+	}
+	for range p.Steps {
+		d.step()
+	}
+	slices.SortStableFunc(d.plan.Steps, func(a, b Step) int { return int(a.At - b.At) })
+	return d.plan
+}
+
+type draw struct {
+	random   *rand.Rand
+	plan     Plan
+	clusters []string
+}
+
+func (d *draw) add(s Step) { d.plan.Steps = append(d.plan.Steps, s) }
+
+// between draws a time in seconds.
+func (d *draw) between(low, high time.Duration) time.Duration {
+	return low + time.Duration(d.random.Int64N(int64((high-low)/time.Second)))*time.Second
+}
+
+func (d *draw) image() string {
+	if d.random.IntN(5) == 0 {
+		return images[goodImages+d.random.IntN(len(images)-goodImages)]
+	}
+	return images[d.random.IntN(goodImages)]
+}
+
+// services are the names of a cluster's services.
+var services = []string{"web", "api"}
+
+// made is when a cluster that was asked for first can be used.
+const made = 45 * time.Minute
+
+// cluster draws the making of a cluster with its services. One in six is made to
+// fail half way.
+func (d *draw) cluster(i int) {
+	name := fmt.Sprintf("c%d", i)
+	d.clusters = append(d.clusters, name)
+	at := d.between(0, 10*time.Minute)
+	if d.random.IntN(6) == 0 {
+		d.add(Step{At: at, Do: FailStack, Cluster: name, Text: "create"})
+	}
+	capacity := "EC2"
+	if d.random.IntN(4) == 0 {
+		capacity = "FARGATE"
+	}
+	d.add(Step{At: at, Do: CreateCluster, Cluster: name, Count: 1 + d.random.IntN(3), Text: capacity})
+	for _, service := range services[:1+d.random.IntN(len(services))] {
+		at := made + d.between(0, 10*time.Minute)
+		d.add(Step{At: at, Do: PutService, Cluster: name, Service: service, Count: 1 + d.random.IntN(3),
+			Text: images[d.random.IntN(goodImages)]})
+		d.add(Step{At: at + 5*time.Minute, Do: PutPolicy, Cluster: name, Service: service, Count: 1})
+		d.add(Step{At: at + 6*time.Minute, Do: BindPipeline, Cluster: name, Service: service})
+	}
+	d.add(Step{At: made + 5*time.Minute, Do: PutPolicy, Cluster: name, Count: 1})
+	if d.random.IntN(3) == 0 {
+		end := time.Duration(d.plan.Profile.Hours) * time.Hour
+		if d.random.IntN(3) == 0 {
+			d.add(Step{At: end - 20*time.Minute, Do: RefuseDelete, Cluster: name})
+		}
+		d.add(Step{At: end - d.between(time.Minute, 20*time.Minute), Do: RetireCluster, Cluster: name})
+	}
+}
+
+// chances are the deeds that a step may be, by weight.
+var chances = []struct {
+	deed   Deed
+	weight int
+}{
+	{PutService, 6}, {ScaleService, 5}, {ScalePool, 3}, {RaiseAlarm, 5}, {CalmAlarm, 4}, {RunPipeline, 5},
+	{ChangeByHand, 4}, {LoseNode, 2}, {RetireService, 1}, {RepeatOldEvent, 3}, {CreateCluster, 1},
+}
+
+func (d *draw) step() {
+	total := 0
+	for _, c := range chances {
+		total += c.weight
+	}
+	n := d.random.IntN(total)
+	s := Step{
+		At:      d.between(made+15*time.Minute, time.Duration(d.plan.Profile.Hours)*time.Hour),
+		Cluster: d.clusters[d.random.IntN(len(d.clusters))],
+		Service: services[d.random.IntN(len(services))],
+		Count:   1 + d.random.IntN(4), Text: d.image(),
+	}
+	for _, c := range chances {
+		if n -= c.weight; n < 0 {
+			s.Do = c.deed
+			break
+		}
+	}
+	switch s.Do {
+	case ScalePool:
+		s.Service = ""
+	case CreateCluster:
+		s.Service, s.Text = "", "EC2"
+	case RaiseAlarm, CalmAlarm:
+		if d.random.IntN(3) == 0 {
+			s.Service = "" // that of the node pool
+		}
+	}
+	d.add(s)
+	after := s
+	after.At += d.between(time.Second, 4*time.Minute)
+	if d.random.Float64() < d.plan.Profile.Stops {
+		after.Do = StopExecution
+		d.add(after)
+	}
+	if d.random.Float64() < d.plan.Profile.Leases {
+		after.Do = RunOutLease
+		d.add(after)
+	}
+}

@@ -1,0 +1,92 @@
+package simulate
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"portolan/shared/contract"
+	"portolan/shared/model"
+)
+
+// oneAtATime: at most one operation at a time changes a target, and the one that
+// lost the lease writes nothing more.
+var oneAtATime = promise{number: 2, call: fenced, change: leasesInOrder, end: leasesReturned}
+
+// fenced checks that a step changes the table and AWS only for the operation that
+// holds the lease.
+func fenced(o *oracle, c *call) {
+	if c.invocation == nil || c.invocation.step.Target == "" {
+		return
+	}
+	by := c.invocation.step
+	lease := o.leases[by.Target]
+	holds := lease.Holder == by.Operation && lease.Token == by.Token
+	began := c.invocation.lease
+	held := began.Holder == by.Operation && began.Token == by.Token
+	switch {
+	case c.changesWorld() && !held:
+		o.broken(2, "%s:%s by operation %s, which did not hold the lease of %s when its step began",
+			c.service, c.operation, by.Operation, by.Target)
+	case c.operation == "TransactWriteItems" && !holds && !strings.Contains(string(c.body), `"ConditionCheck"`) &&
+		!strings.Contains(string(c.body), "#holder"):
+		o.broken(2, "the table is written without a fence by operation %s, which lost the lease of %s", by.Operation, by.Target)
+	}
+}
+
+// changesWorld says whether a call changes what orchestrators and clusters are.
+func (c *call) changesWorld() bool {
+	switch c.service {
+	case "ecs", "cloudformation", "autoscaling", "elasticloadbalancing", "ec2":
+	default:
+		return false
+	}
+	for _, prefix := range []string{"Describe", "List", "Get"} {
+		if strings.HasPrefix(c.operation, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// apart is how far the clocks of two functions may be apart, with room.
+const apart = 3 * time.Minute
+
+func leasesInOrder(o *oracle, before, after *state) {
+	for _, target := range slices.Sorted(maps.Keys(after.leases)) {
+		was, now := before.leases[target], after.leases[target]
+		switch {
+		case now.Token < was.Token:
+			o.broken(2, "the fencing token of %s went back from %d to %d", target, was.Token, now.Token)
+		case now.Holder != "" && now.Token != was.Token && was.Holder != "" && time.Now().Add(apart).Before(was.ExpiresAt):
+			o.broken(2, "the lease of %s was taken from %s, which holds it until %v", target, was.Holder, was.ExpiresAt)
+		case now.Holder != "" && now.Holder != was.Holder && now.Token <= was.Token:
+			o.broken(2, "the lease of %s went to %s without a new token", target, now.Holder)
+		}
+	}
+	for _, id := range changedOperations(before, after) {
+		was, now := before.operations[id], after.operations[id]
+		lease := before.leases[model.TargetKey(now.Target)]
+		if was.Status == contract.OperationRunning && now.Ended() && lease.Holder != id &&
+			after.leases[model.TargetKey(now.Target)].Holder != id {
+			o.broken(2, "operation %s ended %s while %q held the lease of %s", id, now.Status, lease.Holder, model.TargetKey(now.Target))
+		}
+		if now.Status == contract.OperationRunning && after.leases[model.TargetKey(now.Target)].Holder != id {
+			o.broken(2, "operation %s runs without the lease of %s", id, model.TargetKey(now.Target))
+		}
+	}
+}
+
+func leasesReturned(o *oracle) {
+	for _, target := range slices.Sorted(maps.Keys(o.leases)) {
+		if holder := o.leases[target].Holder; holder != "" && endedLong(o, holder) {
+			o.broken(2, "the lease of %s is still held by %s, which has ended", target, holder)
+		}
+	}
+}
+
+func endedLong(o *oracle, id string) bool {
+	operation, known := o.operations[id]
+	return !known || operation.Ended()
+}

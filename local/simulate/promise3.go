@@ -1,0 +1,46 @@
+package simulate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"portolan/shared/model"
+)
+
+// onceOnly: an event that comes twice or late changes nothing more.
+var onceOnly = promise{number: 3, end: eachEventOnce}
+
+func eachEventOnce(o *oracle) {
+	first := map[string]string{}
+	for _, operation := range o.sorted() {
+		cause := operation.Cause
+		switch cause.Source {
+		case "alarm", "pipeline", "trail":
+		default:
+			continue
+		}
+		key := fmt.Sprintf("%s event %s on %s", cause.Source, cause.EventId, model.TargetKey(operation.Target))
+		if cause.Source == "alarm" {
+			// An operation hands its cause on to the next when it followed its alarm for
+			// long enough.
+			key += " " + operation.CreatedAt.Format("2006-01-02")
+		}
+		if before, seen := first[key]; seen {
+			o.broken(3, "%s led to %s and again to %s", key, before, operation.ID)
+		}
+		first[key] = operation.ID
+	}
+	released := map[string]int64{}
+	for _, key := range slices.Sorted(maps.Keys(o.releases)) {
+		release := o.releases[key]
+		if release.Commit == "" {
+			continue
+		}
+		built := release.Cluster + "/" + release.Service + " commit " + release.Commit
+		if before, seen := released[built]; seen {
+			o.broken(3, "%s became release %d and again release %d", built, before, release.Number)
+		}
+		released[built] = release.Number
+	}
+}

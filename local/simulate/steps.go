@@ -1,0 +1,270 @@
+package simulate
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"portolan/local"
+	"portolan/local/cloudformation"
+	"portolan/local/codepipeline"
+	"portolan/shared/contract"
+)
+
+const repository = account + ".dkr.ecr." + region + ".amazonaws.com/shop/web"
+
+// prepare pushes the images that releases are made of.
+func (w *World) prepare() error {
+	for _, tag := range images {
+		if _, err := w.ECR.Push(w.ctx, "shop/web", tag, "image "+tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) do(s Step) error {
+	deeds := map[Deed]func(Step) error{
+		CreateCluster: w.createCluster, RetireCluster: w.retireCluster, PutService: w.putService,
+		ScaleService: w.scaleService, RetireService: w.retireService, ScalePool: w.scalePool,
+		PutPolicy: w.putPolicy, RaiseAlarm: w.raiseAlarm, CalmAlarm: w.calmAlarm,
+		BindPipeline: w.bindPipeline, RunPipeline: w.runPipeline, ChangeByHand: w.changeByHand,
+		LoseNode: w.loseNode, FailStack: w.failStack, RefuseDelete: w.refuseDelete,
+		StopExecution: w.stopExecution, RunOutLease: w.runOutLease, RepeatOldEvent: w.repeatOldEvent,
+	}
+	return deeds[s.Do](s)
+}
+
+// api calls the API as a patient client does: again under the same key while it
+// is not answered well.
+func (w *World) api(method, path string, body any) error {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	key := fmt.Sprintf("%d-%d", w.Plan.Seed, time.Since(w.began))
+	for range 5 {
+		request := httptest.NewRequestWithContext(w.ctx, method, "http://api.local"+path, bytes.NewReader(text))
+		request.Header.Set("Content-Type", "application/json")
+		if method != http.MethodGet {
+			request.Header.Set("Idempotency-Key", key)
+		}
+		sum := sha256.Sum256(text)
+		err := v4.NewSigner().SignHTTP(w.ctx, local.User, request, hex.EncodeToString(sum[:]), "execute-api", region, time.Now())
+		if err != nil {
+			return err
+		}
+		recorder := httptest.NewRecorder()
+		w.API.ServeHTTP(recorder, request)
+		w.tell("api", "%s %s: %d", method, path, recorder.Code)
+		switch {
+		case recorder.Code == http.StatusAccepted:
+			return w.accepted(recorder.Body.Bytes())
+		case recorder.Code < http.StatusInternalServerError && recorder.Code != http.StatusTooManyRequests:
+			if recorder.Code >= http.StatusBadRequest {
+				w.tell("api", "refused: %s", recorder.Body)
+			}
+			return nil
+		}
+		if err := w.Clock.Sleep(w.ctx, 10*time.Second); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s %s is not answered", method, path)
+}
+
+// accepted notes an operation that was promised.
+func (w *World) accepted(body []byte) error {
+	var o contract.Operation
+	if err := json.Unmarshal(body, &o); err != nil {
+		return err
+	}
+	w.watch.promised = append(w.watch.promised, o.Id)
+	w.tell("api", "operation %s (%s)", o.Id, o.Kind)
+	return nil
+}
+
+func cluster(s Step) string { return "/v1/clusters/" + s.Cluster }
+
+func service(s Step) string { return cluster(s) + "/services/" + s.Service }
+
+// teamOf is the team that owns a cluster.
+func teamOf(name string) string { return "team-" + name[len(name)-1:] }
+
+func (w *World) createCluster(s Step) error {
+	wish := contract.ClusterSpec{Name: s.Cluster, Team: teamOf(s.Cluster), Orchestrator: contract.Ecs,
+		Ecs: contract.EcsCluster{Capacity: contract.EcsClusterCapacity(s.Text),
+			AllowedIngress: []contract.Ingress{{Cidr: "0.0.0.0/0", Port: 80}}}}
+	if s.Text == "EC2" {
+		wish.NodePools = []contract.NodePoolSpec{{Name: "nodes", InstanceType: "m6i.xlarge", Size: s.Count, SizeMax: 5}}
+	}
+	return w.api(http.MethodPost, "/v1/clusters", wish)
+}
+
+func (w *World) retireCluster(s Step) error { return w.api(http.MethodDelete, cluster(s), nil) }
+
+func (w *World) spec(s Step, replicas *int) contract.ServiceSpec {
+	spec := contract.ServiceSpec{Image: repository + ":" + s.Text, Replicas: replicas, Memory: contract.Memory{LimitMiB: 512},
+		Cpu: 256, Ports: []contract.Port{{ContainerPort: 8080}}, Role: "arn:aws:iam::" + account + ":role/web",
+		Rollout: contract.Rollout{DeadlineSeconds: 600}}
+	if s.Service == "web" {
+		spec.LoadBalancer = contract.LoadBalancer{ContainerPort: 8080, HealthCheckPath: "/health",
+			Rules: []contract.RoutingRule{{Hosts: []string{"web.example.com"}, Paths: []string{"/"}}}}
+	}
+	return spec
+}
+
+func (w *World) putService(s Step) error {
+	return w.api(http.MethodPut, service(s), w.spec(s, &s.Count))
+}
+
+// scaleService describes the service as it is wanted, but for its replicas.
+func (w *World) scaleService(s Step) error {
+	v, err := w.store.Service(w.privileged(), s.Cluster, s.Service)
+	if err != nil {
+		return err
+	}
+	release, err := w.store.Release(w.privileged(), s.Cluster, s.Service, v.Release)
+	if err != nil {
+		return err
+	}
+	spec := release.Spec
+	spec.Replicas = &s.Count
+	return w.api(http.MethodPut, service(s), spec)
+}
+
+func (w *World) retireService(s Step) error { return w.api(http.MethodDelete, service(s), nil) }
+
+func (w *World) scalePool(s Step) error {
+	return w.api(http.MethodPut, cluster(s)+"/node-pools/nodes", contract.NodePoolScale{Size: s.Count})
+}
+
+// policy is the name of the policy, and of the alarm, of a service or pool.
+func policy(s Step) string {
+	if s.Service == "" {
+		return s.Cluster + "-nodes"
+	}
+	return s.Cluster + "-" + s.Service
+}
+
+func (w *World) putPolicy(s Step) error {
+	name := policy(s)
+	_, err := cloudwatch.NewFromConfig(w.UserConfig()).PutMetricAlarm(w.ctx, &cloudwatch.PutMetricAlarmInput{
+		AlarmName: &name, Namespace: aws.String("AWS/ECS"), MetricName: aws.String("CPUUtilization"),
+		Statistic: cwtypes.StatisticAverage, Period: aws.Int32(60), EvaluationPeriods: aws.Int32(1),
+		Threshold: aws.Float64(75), ComparisonOperator: cwtypes.ComparisonOperatorGreaterThanThreshold,
+	})
+	if err != nil {
+		return err
+	}
+	spec := contract.PolicySpec{Service: s.Service, Adjustment: s.Count, SizeMin: 1, SizeMax: 4, CooldownSeconds: 180,
+		Alarm: "arn:aws:cloudwatch:" + region + ":" + account + ":alarm:" + name}
+	if s.Service == "" {
+		spec.NodePool = "nodes"
+	}
+	return w.api(http.MethodPut, cluster(s)+"/policies/"+name, spec)
+}
+
+func (w *World) setAlarm(name string, state cwtypes.StateValue) error {
+	_, err := cloudwatch.NewFromConfig(w.UserConfig()).SetAlarmState(w.ctx, &cloudwatch.SetAlarmStateInput{
+		AlarmName: &name, StateValue: state, StateReason: aws.String("drawn by the simulation")})
+	return err
+}
+
+func (w *World) raiseAlarm(s Step) error { return w.setAlarm(policy(s), cwtypes.StateValueAlarm) }
+func (w *World) calmAlarm(s Step) error  { return w.setAlarm(policy(s), cwtypes.StateValueOk) }
+
+// calmAlarms sets all alarms to OK, so that no policy goes on for ever.
+func (w *World) calmAlarms() {
+	for _, s := range w.Plan.Steps {
+		if s.Do == PutPolicy {
+			_ = w.setAlarm(policy(s), cwtypes.StateValueOk) // one that was never made needs no calming
+		}
+	}
+}
+
+func (w *World) bindPipeline(s Step) error {
+	return w.api(http.MethodPut, cluster(s)+"/bindings/"+s.Service,
+		contract.BindingSpec{Service: s.Service, Pipeline: policy(s)})
+}
+
+func (w *World) runPipeline(s Step) error {
+	w.runs++
+	commit := fmt.Sprintf("%040x", w.runs)
+	if _, err := w.ECR.Push(w.ctx, "shop/web", s.Text, "image "+s.Text+" of "+commit); err != nil {
+		return err
+	}
+	_, err := w.CodePipeline.Record(w.ctx, codepipeline.Execution{
+		Pipeline: policy(s), Status: "Succeeded",
+		Revisions: []codepipeline.Revision{{Name: "SourceArtifact", RevisionID: commit}},
+		Actions: []codepipeline.Action{{Stage: "Build", Name: "Build", Category: "Build", Provider: "CodeBuild",
+			Status: "Succeeded", OutputVariables: map[string]string{"IMAGE_URI": repository + ":" + s.Text}}},
+	})
+	return err
+}
+
+// changeByHand is a person who changes the number of tasks past the control plane.
+func (w *World) changeByHand(s Step) error {
+	_, err := ecs.NewFromConfig(w.UserConfig()).UpdateService(w.ctx, &ecs.UpdateServiceInput{
+		Cluster: aws.String(ecsCluster(s.Cluster)), Service: &s.Service, DesiredCount: aws.Int32(int32(s.Count))})
+	return err
+}
+
+func ecsCluster(name string) string { return name }
+
+func (w *World) loseNode(s Step) error {
+	ids := w.watch.instances(s.Cluster)
+	if len(ids) == 0 {
+		return fmt.Errorf("cluster %s has no nodes", s.Cluster)
+	}
+	id := ids[s.Count%len(ids)]
+	w.tell("step", "instance %s dies", id)
+	w.AutoScaling.KillInstance(id)
+	return nil
+}
+
+// failStack makes a resource of the cluster's next stack fail half way.
+func (w *World) failStack(s Step) error {
+	kinds := []string{"AWS::EC2::NatGateway", "AWS::AutoScaling::AutoScalingGroup", "AWS::ECS::Cluster",
+		"AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::EC2::SecurityGroup"}
+	w.Stacks.Fail(cloudformation.Fault{Type: kinds[w.random.IntN(len(kinds))], Action: "create", Times: 1,
+		Reason: "Resource handler returned message: \"drawn by the simulation\""})
+	return nil
+}
+
+// refuseDelete makes the deletion of a resource fail, once or for good.
+func (w *World) refuseDelete(s Step) error {
+	for _, name := range w.watch.stacksOf(s.Cluster) {
+		w.Stacks.Fail(cloudformation.Fault{StackName: name, Type: "AWS::EC2::SecurityGroup", Action: "delete",
+			Times: w.random.IntN(3), Reason: "resource has a dependent object"})
+	}
+	return nil
+}
+
+func (w *World) repeatOldEvent(s Step) error {
+	if len(w.events) == 0 {
+		return nil
+	}
+	old := w.events[s.Count*7919%len(w.events)]
+	w.tell("step", "again for %s: %s", old.function.id, brief(old.payload))
+	w.again(old.function, old.payload, time.Second)
+	return nil
+}
+
+func readAgain(body []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(slices.Clone(body))) }

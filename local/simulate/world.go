@@ -1,0 +1,184 @@
+package simulate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"portolan/local"
+	"portolan/shared/store"
+)
+
+const (
+	account = local.Account
+	region  = "us-east-1"
+	stack   = "portolan"
+)
+
+// A World is one run: a control plane on its AWS, what befalls it, and who watches.
+type World struct {
+	Plan Plan
+
+	// Files are what is deployed, and Bug what is wrong with it on purpose.
+	Files fs.FS
+	Bug   Bug
+
+	*local.Local
+	store  *store.Store
+	table  string
+	random *rand.Rand // of faults; used by whoever is through the turnstile
+	turn   *turnstile
+	watch  *oracle
+
+	began time.Time
+	calm  bool // no more faults
+	late  sync.WaitGroup
+	ctx   context.Context
+	stop  context.CancelFunc
+
+	mu     sync.Mutex
+	log    bytes.Buffer
+	events []sent // what functions were sent, to be repeated
+	runs   int    // of pipelines
+}
+
+// A Result is what became of a run.
+type Result struct {
+	Violations []string
+	Timeline   string
+}
+
+// Failed says whether a promise was broken.
+func (r Result) Failed() bool { return len(r.Violations) > 0 }
+
+// Write lets the functions' log be part of the timeline.
+func (w *World) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.Write(p)
+}
+
+// tell adds a line to the timeline.
+func (w *World) tell(kind, format string, args ...any) {
+	at := time.Since(w.began).Truncate(time.Millisecond)
+	fmt.Fprintf(w, "%-14v %-7s %s\n", at, kind, fmt.Sprintf(format, args...))
+}
+
+// Run runs a plan. It has to be called in a testing/synctest bubble of its own.
+func (w *World) Run(ctx context.Context) (Result, error) {
+	w.began = time.Now()
+	w.random = rand.New(rand.NewPCG(w.Plan.Seed, 2))
+	w.turn = newTurnstile(rand.New(rand.NewPCG(w.Plan.Seed, 3)))
+	w.watch = newOracle(w)
+	w.ctx, w.stop = context.WithCancel(ctx)
+	var err error
+	w.Local, err = local.Start(local.Config{
+		Files: w.Files, Region: region, Stack: stack, Seed: w.Plan.Seed, Log: w.logger(),
+		Middleware: []func(http.Handler) http.Handler{w.middleware}, Build: w.build,
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	turned := make(chan struct{})
+	go func() { defer close(turned); w.turn.run(w.ctx) }()
+	err = w.tellAll()
+	w.stop()
+	<-turned
+	w.late.Wait()
+	return Result{w.watch.violations, w.log.String()}, errors.Join(err, w.Close())
+}
+
+// logger leaves out what differs from run to run.
+func (w *World) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.String("at", time.Since(w.began).Truncate(time.Millisecond).String())
+			}
+			return a
+		},
+	}))
+}
+
+func (w *World) tellAll() error {
+	if err := w.findTable(); err != nil {
+		return err
+	}
+	if err := w.watch.open(); err != nil {
+		return err
+	}
+	if err := w.prepare(); err != nil {
+		return err
+	}
+	for _, step := range w.Plan.Steps {
+		if err := w.Clock.Sleep(w.ctx, time.Until(w.began.Add(step.At))); err != nil {
+			return err
+		}
+		w.tell("step", "%s", step)
+		if err := w.do(step); err != nil {
+			w.tell("step", "cannot be done: %v", err)
+		}
+	}
+	end := w.began.Add(time.Duration(w.Plan.Profile.Hours) * time.Hour)
+	if err := w.Clock.Sleep(w.ctx, time.Until(end)); err != nil {
+		return err
+	}
+	return w.converge()
+}
+
+func (w *World) findTable() error {
+	client := dynamodb.NewFromConfig(w.UserConfig())
+	tables, err := client.ListTables(w.privileged(), &dynamodb.ListTablesInput{})
+	if err != nil {
+		return fmt.Errorf("looking for the table: %w", err)
+	}
+	w.table = tables.TableNames[0]
+	w.store = store.New(client, w.table)
+	return nil
+}
+
+// patience is how long everything may take to come to rest once the faults have
+// stopped: longer than any operation's deadline.
+const patience = 30 * time.Hour
+
+// rest is how long nothing may happen before everything is at rest.
+const rest = 20 * time.Minute
+
+// converge ends the faults, waits until nothing is under way any more, and has
+// the promises checked.
+func (w *World) converge() error {
+	w.calm = true
+	w.tell("sim", "the faults stop")
+	w.calmAlarms()
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		if err := w.Clock.Sleep(w.ctx, rest); err != nil {
+			return err
+		}
+		w.watch.settle()
+		if !w.watch.busy() {
+			break
+		}
+	}
+	if err := w.Clock.Sleep(w.ctx, rest); err != nil {
+		return err
+	}
+	w.watch.end()
+	return nil
+}
+
+type privileged struct{}
+
+// privileged is a context in which calls are those of the one who watches: they
+// pass without faults and without waiting for their turn.
+func (w *World) privileged() context.Context {
+	return context.WithValue(w.ctx, privileged{}, true)
+}
