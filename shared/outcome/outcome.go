@@ -44,17 +44,13 @@ func Writes(ctx context.Context, s Store, ended model.Operation) ([]store.Write,
 }
 
 // TakeOver returns what becomes of a running operation whose execution died or
-// lost its lease, and the writes that make it so. lease is its target's, read
-// before the operation. Whatever the old execution still does is behind the fence
-// from then on.
+// lost its lease, and the writes that make it so. Whatever the old execution still
+// does is behind the fence from then on.
 //
-// Its Commit is a Conflict when somebody else was faster, and Halted when the
-// operation ended meanwhile.
+// Its Commit is a Conflict when somebody else was faster, or the operation ended
+// meanwhile.
 func TakeOver(ctx context.Context, s Store, o model.Operation, lease model.Lease, why string,
 	now time.Time) (model.Operation, []store.Write, error) {
-	if lease.Holder == o.ID && lease.Token != o.Token {
-		return o, nil, fault.New(fault.Conflict, "operation %s was taken over meanwhile", o.ID)
-	}
 	cluster, err := s.Cluster(ctx, o.Target.Cluster)
 	if fault.IsNotFound(err) {
 		cluster, err = nil, nil
@@ -69,5 +65,5 @@ func TakeOver(ctx context.Context, s Store, o model.Operation, lease model.Lease
 		return next, append([]store.Write{free}, writes...), err
 	}
 	_, take := store.TakeLease(lease, o.ID, decide.LeaseUntil(next))
-	return next, []store.Write{take, store.UpdateOperation(next)}, nil
+	return next, []store.Write{take, store.UpdateTakenOver(next, o.Token)}, nil
 }

@@ -55,6 +55,16 @@ func UpdateOperation(o model.Operation) Write {
 		fault.New(fault.Halted, "operation %s has ended", o.ID))
 }
 
+// UpdateTakenOver writes an operation that runs on under another fencing token, if
+// it still has the one that was read.
+func UpdateTakenOver(o model.Operation, read int64) Write {
+	same := condition{"#status = :running AND #token = :token", map[string]types.AttributeValue{
+		":running": text(string(contract.OperationRunning)), ":token": number(read),
+	}}
+	return put(operationKey(o.ID), o, indexed(join("TARGET", model.TargetKey(o.Target)), o.ID), same,
+		fault.New(fault.Conflict, "operation %s ended or was taken over meanwhile", o.ID))
+}
+
 // UpdatePending writes an operation that has not started.
 func UpdatePending(o model.Operation) Write {
 	pending := condition{"#status = :pending", map[string]types.AttributeValue{
