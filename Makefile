@@ -23,8 +23,10 @@ FUNCTIONS := $(patsubst functions/%/lambda/main.go,%,$(wildcard functions/*/lamb
 DOORS := api alarm pipeline trail
 DOOR_BYTES_MAX := 12000000
 
-# Packages with goroutines of their own, and those that drive all of it at once.
-RACE := ./cmd/... ./local/... ./shared/store/... ./shared/session/... ./functions/...
+# Packages with goroutines of their own, and those that drive all of it at once. Simulations are the
+# same goroutines many times over.
+RACE = ./cmd/... ./shared/store/... ./shared/session/... ./functions/... \
+	$(shell $(GO) list ./local/... | grep -v /simulate)
 
 .DEFAULT_GOAL := help
 .PHONY: help
