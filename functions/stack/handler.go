@@ -38,6 +38,7 @@ type Store interface {
 type CloudFormation interface {
 	CreateStack(context.Context, *cloudformation.CreateStackInput, ...func(*cloudformation.Options)) (*cloudformation.CreateStackOutput, error)
 	DescribeStacks(context.Context, *cloudformation.DescribeStacksInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStacksOutput, error)
+	DescribeStackResources(context.Context, *cloudformation.DescribeStackResourcesInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStackResourcesOutput, error)
 	DescribeStackEvents(context.Context, *cloudformation.DescribeStackEventsInput, ...func(*cloudformation.Options)) (*cloudformation.DescribeStackEventsOutput, error)
 }
 
@@ -240,8 +241,12 @@ func (h *Handler) keepFacts(ctx context.Context, w *work) {
 		return
 	}
 	stack, err := describe(ctx, w.client, w.cluster.Stacks[len(w.cluster.Stacks)-1])
-	if err == nil && len(stack.Outputs) > 0 {
+	switch {
+	case err != nil:
+	case len(stack.Outputs) > 0:
 		_, err = h.record(ctx, w)
+	default:
+		err = h.salvage(ctx, w)
 	}
 	if err != nil && !fault.IsNotFound(err) {
 		h.Log.WarnContext(ctx, "what the stack says cannot be kept", "operation", w.operation.ID, "error", err)

@@ -32,6 +32,7 @@ type scene struct {
 	asked   []*cloudformation.CreateStackInput
 	events  map[string][]types.StackEvent
 	outputs map[string]string
+	made    []types.StackResource
 	trouble error
 }
 
@@ -63,6 +64,14 @@ func (s *scene) DescribeStacks(_ context.Context, in *cloudformation.DescribeSta
 		return nil, missing(*in.StackName)
 	}
 	return &cloudformation.DescribeStacksOutput{Stacks: []types.Stack{*found}}, nil
+}
+
+// DescribeStackResources implements CloudFormation.
+func (s *scene) DescribeStackResources(_ context.Context, in *cloudformation.DescribeStackResourcesInput, _ ...func(*cloudformation.Options)) (*cloudformation.DescribeStackResourcesOutput, error) {
+	if s.stacks[*in.StackName] == nil {
+		return nil, missing(*in.StackName)
+	}
+	return &cloudformation.DescribeStackResourcesOutput{StackResources: s.made}, nil
 }
 
 // DescribeStackEvents implements CloudFormation: newest first, two to a page.
@@ -229,6 +238,24 @@ func TestFailureWithoutAResourceKeepsItsReason(t *testing.T) {
 	in.State.Reason = "1 of 2 nodes have joined"
 	if out := s.do("ExplainFailure", in); out.Reason != "1 of 2 nodes have joined" {
 		t.Errorf("got %+v", out)
+	}
+}
+
+func TestGroupOfAStackWithoutOutputsIsKept(t *testing.T) {
+	s := newScene(t)
+	s.stacks["portolan-shop"] = &types.Stack{StackName: aws.String("portolan-shop")}
+	s.made = []types.StackResource{
+		{ResourceType: aws.String("AWS::ECS::Cluster"), PhysicalResourceId: aws.String("shop")},
+		{ResourceType: aws.String("AWS::AutoScaling::AutoScalingGroup"), PhysicalResourceId: aws.String("nodes")},
+		{ResourceType: aws.String("AWS::ECS::CapacityProvider")},
+	}
+	s.do("ExplainFailure", In{})
+	cluster, err := s.store.Cluster(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if facts := cluster.Facts.ECS; facts == nil || facts.AutoScalingGroup != "nodes" || facts.ClusterARN != "shop" {
+		t.Errorf("kept %+v: the protected nodes cannot be found", facts)
 	}
 }
 
