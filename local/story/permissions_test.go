@@ -24,6 +24,7 @@ var outsideTheStory = map[access.Grant]string{
 	{Role: "ServiceOperation", Action: "elasticloadbalancing:ModifyRule"}:        "a release changes where its requests go",
 	{Role: "ServiceOperation", Action: "elasticloadbalancing:ModifyTargetGroup"}: "a release changes its health check",
 	{Role: "StackOperation", Action: "cloudformation:DescribeStackEvents"}:       "a stack could not be created",
+	{Role: "StackOperation", Action: "cloudformation:DescribeStackResources"}:    "a provision that failed half way is cleaned up",
 	{Role: "Stack", Action: "autoscaling:DescribeScalingActivities"}:             "CloudFormation looks whether instances start",
 	{Role: "Stack", Action: "elasticloadbalancing:DescribeListeners"}:            "CloudFormation reads back what it made",
 	{Role: "Stack", Action: "iam:GetRolePolicy"}:                                 "CloudFormation reads back what it made",
