@@ -464,6 +464,7 @@ func (l *Local) startMachines() (err error) {
 	}
 	l.closers = append(l.closers, func() { _ = l.States.Close() })
 	l.AWS.Register("states", l.States)
+	l.AWS.Register("lambda", l.startLambda())
 	for _, m := range l.deployment.machines {
 		if err := l.checkMachine(m); err != nil {
 			return fmt.Errorf("creating state machine %s: %w", m.name, err)

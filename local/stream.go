@@ -178,9 +178,10 @@ func (m *mapping) passes(record []byte) bool {
 	return len(m.filters) == 0
 }
 
-// giveUp sends a record to the dead-letter queue and goes on behind it.
+// giveUp tells the dead-letter queue of a record and goes on behind it. As with
+// AWS, the letter names the record and does not hold it.
 func (m *mapping) giveUp(ctx context.Context, record *dynamodb.Record) {
-	text, err := json.Marshal(record)
+	text, err := json.Marshal(m.letter(record))
 	if err == nil {
 		err = m.deadLetter(ctx, text)
 	}
@@ -193,5 +194,18 @@ func (m *mapping) giveUp(ctx context.Context, record *dynamodb.Record) {
 	}
 	if err != nil {
 		m.log.Error("a record cannot be given up", "error", err)
+	}
+}
+
+// letter is what Lambda sends to the destination of an event source mapping.
+func (m *mapping) letter(record *dynamodb.Record) map[string]any {
+	now := m.clock.Now().UTC().Format(time.RFC3339)
+	return map[string]any{
+		"version": "1.0", "timestamp": now,
+		"requestContext": map[string]any{"functionArn": m.function, "condition": "RetryAttemptsExhausted",
+			"approximateInvokeCount": m.source.retries + 1},
+		"responseContext": map[string]any{"statusCode": 200, "executedVersion": "$LATEST"},
+		"DDBStreamBatchInfo": map[string]any{"startSequenceNumber": record.Sequence(), "endSequenceNumber": record.Sequence(),
+			"approximateArrivalOfFirstRecord": now, "approximateArrivalOfLastRecord": now, "batchSize": 1},
 	}
 }

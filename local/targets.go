@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"portolan/local/clock"
 	"portolan/local/events"
+	"portolan/local/lambda"
 	"portolan/local/sqs"
 	"portolan/local/states"
 )
@@ -108,4 +110,19 @@ func notification(topic, message string) []byte {
 		return nil
 	}
 	return event
+}
+
+// startLambda lets functions be invoked by hand.
+func (l *Local) startLambda() http.Handler {
+	config := lambda.Config{Invoke: l.runtime.invoke, InvokeLater: func(arn string, payload []byte) {
+		l.targets.wait.Go(func() {
+			if err := l.targets.invoke(l.targets.ctx, arn, payload); err != nil {
+				l.config.Log.Warn("an asynchronous invocation failed", "function", arn, "error", err)
+			}
+		})
+	}}
+	for _, f := range l.deployment.functions {
+		config.Functions = append(config.Functions, f.arn)
+	}
+	return lambda.New(config)
 }

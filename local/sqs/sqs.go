@@ -71,13 +71,14 @@ func New(config Config) (*Server, error) {
 	s.Service = &wire.Service{
 		Name: "sqs", Protocol: wire.JSON10, Target: "AmazonSQS",
 		Operations: map[string]wire.Operation{
-			"ListQueues":         wire.Op(s.listQueues),
-			"GetQueueUrl":        wire.Op(s.getQueueURL),
-			"GetQueueAttributes": wire.Op(s.getQueueAttributes),
-			"SendMessage":        wire.Op(s.sendMessage),
-			"ReceiveMessage":     wire.Op(s.receiveMessage),
-			"DeleteMessage":      wire.Op(s.deleteMessage),
-			"PurgeQueue":         wire.Op(s.purgeQueue),
+			"ListQueues":              wire.Op(s.listQueues),
+			"GetQueueUrl":             wire.Op(s.getQueueURL),
+			"GetQueueAttributes":      wire.Op(s.getQueueAttributes),
+			"SendMessage":             wire.Op(s.sendMessage),
+			"ReceiveMessage":          wire.Op(s.receiveMessage),
+			"DeleteMessage":           wire.Op(s.deleteMessage),
+			"ChangeMessageVisibility": wire.Op(s.changeVisibility),
+			"PurgeQueue":              wire.Op(s.purgeQueue),
 		},
 	}
 	return s, err
@@ -301,6 +302,41 @@ func (s *Server) deleteMessage(_ context.Context, in *struct {
 		}
 	}
 	return &struct{}{}, nil
+}
+
+// visibilityMax is how long a message may be hidden at most.
+const visibilityMax = 12 * time.Hour
+
+func (s *Server) changeVisibility(_ context.Context, in *struct {
+	queueURL
+	ReceiptHandle     string `json:"ReceiptHandle"`
+	VisibilityTimeout int    `json:"VisibilityTimeout"`
+}) (*struct{}, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name, err := s.queueOf(in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	hide := time.Duration(in.VisibilityTimeout) * time.Second
+	if hide < 0 || hide > visibilityMax {
+		return nil, wire.Errorf("InvalidParameterValue",
+			"Value %d for parameter VisibilityTimeout is invalid. Reason: Must be between 0 and 43200.", in.VisibilityTimeout)
+	}
+	for _, m := range s.queues[name] {
+		if m.Receipt != in.ReceiptHandle || m.Receipt == "" {
+			continue
+		}
+		now := s.config.Clock.Now()
+		if !m.VisibleAt.After(now) {
+			return nil, &wire.Error{Code: "com.amazonaws.sqs#MessageNotInflight",
+				Message: "The specified message isn't in flight.", QueryCode: "AWS.SimpleQueueService.MessageNotInflight"}
+		}
+		m.VisibleAt = now.Add(hide)
+		return &struct{}{}, s.save(m)
+	}
+	return nil, &wire.Error{Code: "com.amazonaws.sqs#ReceiptHandleIsInvalid",
+		Message: "The input receipt handle is invalid.", QueryCode: "ReceiptHandleIsInvalid"}
 }
 
 func (s *Server) purgeQueue(_ context.Context, in *queueURL) (*struct{}, error) {
