@@ -51,11 +51,14 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 		return State{}, err
 	}
 	out := State{Left: []string{}, Reason: in.State.Reason}
-	found, err := leftover.Find(ctx, h.Resources, h.Compute, pagesMax, cluster)
+	found, all, err := leftover.Find(ctx, h.Resources, h.Compute, pagesMax, cluster)
 	if err != nil {
 		return State{}, err
 	}
 	out.Left = append(out.Left, found[cluster]...)
+	if !all {
+		out.Left = append(out.Left, "whatever else carries the cluster's tag: there was too much to look at")
+	}
 	out.Clean = len(out.Left) == 0
 	if out.Reason == "" {
 		out.Reason = fmt.Sprintf("%d resources still carry the cluster's tag", len(out.Left))

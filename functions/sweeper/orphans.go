@@ -28,9 +28,12 @@ const (
 // knows to be retired. It reports, and deletes nothing: who restored a table to an
 // earlier moment does not want to lose what was made since.
 func (h *Handler) orphans(ctx context.Context) (int, error) {
-	found, err := leftover.Find(ctx, h.Resources, h.Compute, orphanPagesMax)
+	found, all, err := leftover.Find(ctx, h.Resources, h.Compute, orphanPagesMax)
 	if err != nil {
 		return 0, err
+	}
+	if !all {
+		h.Log.WarnContext(ctx, "there are more tagged resources than one run looks at", "pages", orphanPagesMax)
 	}
 	count := 0
 	for _, name := range slices.Sorted(maps.Keys(found)) {

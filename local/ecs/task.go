@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,6 +69,21 @@ type taskView struct {
 	TaskArn              string          `json:"taskArn"`
 	TaskDefinitionArn    string          `json:"taskDefinitionArn"`
 	Version              int             `json:"version"`
+}
+
+// snapshot is the view as it is now, which no later change of the task reaches: it
+// is encoded after the lock was given back.
+func (v taskView) snapshot() taskView {
+	v.Attachments = slices.Clone(v.Attachments)
+	for i := range v.Attachments {
+		v.Attachments[i].Details = slices.Clone(v.Attachments[i].Details)
+	}
+	v.Containers = slices.Clone(v.Containers)
+	for i := range v.Containers {
+		v.Containers[i].NetworkBindings = slices.Clone(v.Containers[i].NetworkBindings)
+		v.Containers[i].NetworkInterfaces = slices.Clone(v.Containers[i].NetworkInterfaces)
+	}
+	return v
 }
 
 type attachment struct {

@@ -89,7 +89,7 @@ func (s *Server) runMany(c *cluster, in *runTaskInput, p placement, count int) *
 			startedBy: in.StartedBy, network: in.NetworkConfiguration, tags: tags, overrides: in.Overrides,
 			execute: in.EnableExecuteCommand != nil && *in.EnableExecuteCommand})
 		t.Token = in.ClientToken
-		out.Tasks = append(out.Tasks, t.View)
+		out.Tasks = append(out.Tasks, t.View.snapshot())
 	}
 	return out
 }
@@ -98,7 +98,7 @@ func (s *Server) runMany(c *cluster, in *runTaskInput, p placement, count int) *
 func (s *Server) repeat(c *cluster, token string, out *tasksOutput) bool {
 	for _, id := range sortedKeys(s.tasks) {
 		if t := s.tasks[id]; t.Cluster == c.Name && t.Token == token {
-			out.Tasks = append(out.Tasks, t.View)
+			out.Tasks = append(out.Tasks, t.View.snapshot())
 		}
 	}
 	return len(out.Tasks) > 0
@@ -155,7 +155,7 @@ func (s *Server) describeTasks(in *taskInput) (*tasksOutput, error) {
 			out.Failures = append(out.Failures, failure{Arn: s.arn("task", c.Name, lastOf(ref)), Reason: "MISSING"})
 			continue
 		}
-		v := t.View
+		v := t.View.snapshot()
 		if !slices.Contains(in.Include, "TAGS") {
 			v.Tags = []tag{}
 		}

@@ -36,8 +36,8 @@ const pageSize = 100
 
 // Find returns what is still there of those clusters, or of all when none is
 // named, by the names of the clusters. It reads at most so many pages of a hundred
-// resources.
-func Find(ctx context.Context, resources Resources, compute Compute, pagesMax int, clusters ...string) (map[string][]string, error) {
+// resources; all is false when there are more, of which some may be there too.
+func Find(ctx context.Context, resources Resources, compute Compute, pagesMax int, clusters ...string) (found map[string][]string, all bool, err error) {
 	var arns []string
 	owner := map[string]string{}
 	var token *string
@@ -47,7 +47,7 @@ func Find(ctx context.Context, resources Resources, compute Compute, pagesMax in
 			ResourcesPerPage: aws.Int32(pageSize), PaginationToken: token,
 		})
 		if err != nil {
-			return nil, fault.FromAWS(err, "looking for what carries the tag "+ClusterTag)
+			return nil, false, fault.FromAWS(err, "looking for what carries the tag "+ClusterTag)
 		}
 		for _, resource := range page.ResourceTagMappingList {
 			arn := aws.ToString(resource.ResourceARN)
@@ -58,12 +58,12 @@ func Find(ctx context.Context, resources Resources, compute Compute, pagesMax in
 			break
 		}
 	}
-	arns, err := remaining(ctx, compute, arns)
-	found := map[string][]string{}
+	arns, err = remaining(ctx, compute, arns)
+	found = map[string][]string{}
 	for _, arn := range arns {
 		found[owner[arn]] = append(found[owner[arn]], arn)
 	}
-	return found, err
+	return found, aws.ToString(token) == "", err
 }
 
 func clusterOf(tags []tagging.Tag) string {

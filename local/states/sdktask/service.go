@@ -93,7 +93,8 @@ func (s *service) class(code string) string {
 	if !known {
 		return s.prefix + "Exception"
 	}
-	code = strings.TrimSuffix(strings.TrimSuffix(code, "Fault"), "Error")
+	// The Java SDK, whose names these are, takes Fault off, and nothing else.
+	code = strings.TrimSuffix(code, "Fault")
 	if !strings.HasSuffix(code, "Exception") {
 		code += "Exception"
 	}
