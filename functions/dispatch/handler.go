@@ -135,7 +135,7 @@ func (h *Handler) next(ctx context.Context, target string) (*model.Operation, er
 		case err != nil:
 			return nil, err
 		case queue.Lease.Free(h.Now()):
-			return h.takeOver(ctx, holder, queue.Lease)
+			return h.takeOver(ctx, holder, queue.Lease, decide.Loss{Why: "its lease ran out", Undo: true})
 		default:
 			// The holder may have been given the lease by a dispatch that died before it
 			// started the machine. Starting it again is harmless.
@@ -158,7 +158,8 @@ func (h *Handler) first(ctx context.Context, queue store.Queue) (*model.Operatio
 		return nil, err
 	}
 	if operation.Status == contract.OperationRunning {
-		return h.takeOver(ctx, operation, queue.Lease)
+		// Only a table that was restored has an operation that runs without the lease.
+		return h.takeOver(ctx, operation, queue.Lease, decide.Loss{Why: "nobody held its lease"})
 	}
 	started := decide.Start(*operation, queue.Lease.Token+1, h.Now())
 	_, take := store.TakeLease(queue.Lease, started.ID, decide.LeaseUntil(started))
@@ -167,8 +168,9 @@ func (h *Handler) first(ctx context.Context, queue store.Queue) (*model.Operatio
 
 // takeOver gives a running operation that lost its lease another attempt, or ends
 // it. The end wakes dispatch again.
-func (h *Handler) takeOver(ctx context.Context, o *model.Operation, lease model.Lease) (*model.Operation, error) {
-	next, writes, err := outcome.TakeOver(ctx, h.Store, *o, lease, "its lease ran out", h.Now())
+func (h *Handler) takeOver(ctx context.Context, o *model.Operation, lease model.Lease,
+	loss decide.Loss) (*model.Operation, error) {
+	next, writes, err := outcome.TakeOver(ctx, h.Store, *o, lease, loss, h.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -191,8 +193,8 @@ type Input struct {
 	Policy    string `json:"policy,omitempty"`
 	NodePool  string `json:"nodePool"`
 
-	// Attempt is 1, or more when the execution takes over from one that died: then it
-	// cleans up. TakenOver says why.
+	// Attempt is 1, or more when the execution takes over from one that died. It undoes
+	// what that one did where TakenOver says why.
 	Attempt   int    `json:"attempt"`
 	TakenOver string `json:"takenOver"`
 }

@@ -246,15 +246,12 @@ func TestOrphansAreNamed(t *testing.T) {
 				Tags: []ec2types.Tag{{Key: aws.String("portolan:cluster"), Value: aws.String("forgotten")}}}}})
 		s.do(err)
 		time.Sleep(2 * time.Hour)
-		records, _, err := s.table.Audit(s.Context(), contract.Target{Cluster: "forgotten"},
-			store.Day(s.Local.Clock.Now()), store.Page{})
-		s.do(err)
-		if len(records) != 1 || !strings.HasSuffix(records[0].Detail, *made.Vpc.VpcId) || records[0].Region != region {
-			t.Errorf("the audit has %+v", records)
+		found := s.orphans("forgotten")
+		if len(found) != 1 || !strings.HasSuffix(found[0].Detail, *made.Vpc.VpcId) || found[0].Region != region {
+			t.Errorf("the audit has %+v", found)
 		}
-		if records, _, _ := s.table.Audit(s.Context(), contract.Target{Cluster: "shop"},
-			store.Day(s.Local.Clock.Now()), store.Page{}); len(records) > 0 && records[0].What == "portolan:FoundOrphan" {
-			t.Errorf("a cluster that is known has the orphan %v", records[0])
+		if found := s.orphans("shop"); len(found) > 0 {
+			t.Errorf("a cluster that is known has the orphans %v", found)
 		}
 		if len(s.tagged("forgotten")) != 1 {
 			t.Error("the orphan was deleted")
@@ -299,4 +296,20 @@ func TestTheCausesOfJoinedWishesAreKept(t *testing.T) {
 			t.Errorf("it remembers %d causes: %v", len(o.Joined), o.Joined)
 		}
 	})
+}
+
+// orphans are the audit records of today that tell of resources of a cluster that
+// the table does not know.
+func (s *stage) orphans(cluster string) []model.AuditRecord {
+	s.Helper()
+	records, _, err := s.table.Audit(s.Context(), contract.Target{Cluster: cluster},
+		store.Day(s.Local.Clock.Now()), store.Page{Limit: 100})
+	s.do(err)
+	var found []model.AuditRecord
+	for _, r := range records {
+		if r.What == "portolan:FoundOrphan" {
+			found = append(found, r)
+		}
+	}
+	return found
 }

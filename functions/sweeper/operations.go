@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"portolan/shared/contract"
+	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/intake"
 	"portolan/shared/model"
@@ -128,7 +129,7 @@ func (h *Handler) running(ctx context.Context, queue store.Queue, o *model.Opera
 	var none *types.ExecutionDoesNotExist
 	switch {
 	case errors.As(err, &none) && late:
-		return h.takeOver(ctx, o, "its execution never started")
+		return h.takeOver(ctx, o, decide.Loss{Why: "its execution never started", Undo: true})
 	case errors.As(err, &none):
 		return h.wake(ctx, o, "its execution was never started")
 	case err != nil:
@@ -141,9 +142,9 @@ func (h *Handler) running(ctx context.Context, queue store.Queue, o *model.Opera
 		if err != nil {
 			return nil, fault.FromAWS(err, "stopping execution "+arn)
 		}
-		return h.takeOver(ctx, o, "its execution still ran, and was stopped")
+		return h.takeOver(ctx, o, decide.Loss{Why: "its execution still ran, and was stopped", Undo: true})
 	}
-	return h.takeOver(ctx, o, why(string(execution.Status), aws.ToString(execution.Cause)))
+	return h.takeOver(ctx, o, loss(string(execution.Status), aws.ToString(execution.Cause)))
 }
 
 // leaseless wakes dispatch for a running operation that lost its lease and is the
@@ -170,12 +171,14 @@ func (h *Handler) wake(ctx context.Context, o *model.Operation, why string) ([]F
 // causeMax bounds what is kept of an execution's cause.
 const causeMax = 300
 
-func why(status, cause string) string {
+// loss is what an execution that is over means for an operation that is not. Only a
+// table that was restored does not know of an execution that succeeded.
+func loss(status, cause string) decide.Loss {
 	text := "its execution ended as " + status + " without the operation's end"
 	if cause != "" {
 		text += ": " + cause[:min(len(cause), causeMax)]
 	}
-	return text
+	return decide.Loss{Why: text, Undo: status != string(types.ExecutionStatusSucceeded)}
 }
 
 // died takes an operation over at once when its execution died. Executions of
@@ -190,12 +193,12 @@ func (h *Handler) died(ctx context.Context, in In) ([]Finding, error) {
 	if o.Status != contract.OperationRunning || o.ExecutionName() != in.Detail.Name {
 		return nil, nil
 	}
-	return h.takeOver(ctx, o, why(in.Detail.Status, in.Detail.Cause))
+	return h.takeOver(ctx, o, loss(in.Detail.Status, in.Detail.Cause))
 }
 
 // takeOver gives an operation another attempt or its end, unless it got on since it
 // was seen.
-func (h *Handler) takeOver(ctx context.Context, seen *model.Operation, why string) ([]Finding, error) {
+func (h *Handler) takeOver(ctx context.Context, seen *model.Operation, loss decide.Loss) ([]Finding, error) {
 	var did []Finding
 	err := intake.Settle(func() error {
 		did = nil
@@ -210,7 +213,7 @@ func (h *Handler) takeOver(ctx context.Context, seen *model.Operation, why strin
 		if o.Ended() || o.Attempt != seen.Attempt || queue.Lease.Holder != o.ID {
 			return nil
 		}
-		next, writes, err := outcome.TakeOver(ctx, h.Store, *o, queue.Lease, why, h.Now())
+		next, writes, err := outcome.TakeOver(ctx, h.Store, *o, queue.Lease, loss, h.Now())
 		if err != nil {
 			return err
 		}
@@ -218,7 +221,7 @@ func (h *Handler) takeOver(ctx context.Context, seen *model.Operation, why strin
 		if next.Ended() {
 			what = "ended as " + string(next.Status)
 		}
-		did = finding(o.ID, what, why)
+		did = finding(o.ID, what, loss.Why)
 		return h.Store.Commit(ctx, writes...)
 	})
 	if fault.IsHalted(err) {

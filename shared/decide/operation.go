@@ -53,11 +53,20 @@ func Start(o model.Operation, token int64, now time.Time) model.Operation {
 	return o
 }
 
+// A Loss is why an operation has nobody any more who works for it. Undo is false
+// when nothing went wrong but that the table does not know of the end: then the
+// operation is done again, and else what it did is undone.
+type Loss struct {
+	Why  string
+	Undo bool
+}
+
 // TakeOver is what becomes of a running operation whose execution died or lost its
-// lease: a further attempt under the next fencing token, which cleans up; or, past
-// its deadline or after too many attempts, the end, which names what may be left.
-// An attempt gets no time of its own.
-func TakeOver(o model.Operation, token int64, why string, left []string, now time.Time) model.Operation {
+// lease: a further attempt under the next fencing token; or, past its deadline or
+// after too many attempts, the end, which names what may be left. An attempt gets
+// no time of its own, and one that undoes is followed by none that does.
+func TakeOver(o model.Operation, token int64, loss Loss, left []string, now time.Time) model.Operation {
+	why := loss.Why
 	o.Token = token
 	switch {
 	case !now.Before(o.Deadline):
@@ -67,7 +76,10 @@ func TakeOver(o model.Operation, token int64, why string, left []string, now tim
 		return End(o, contract.OperationFailedDirty, reason, left, now)
 	}
 	o.Attempt++
-	o.TakenOver, o.Reason = why, "taken over: "+why
+	o.Reason = "taken over: " + why
+	if loss.Undo {
+		o.TakenOver = why
+	}
 	return o
 }
 

@@ -47,18 +47,26 @@ func TestStart(t *testing.T) {
 func TestTakeOver(t *testing.T) {
 	running := decide.Start(provision(), 1, begun)
 	left := []string{"stack a"}
-	next := decide.TakeOver(running, 2, "it died", left, begun.Add(time.Minute))
+	died := decide.Loss{Why: "it died", Undo: true}
+	next := decide.TakeOver(running, 2, died, left, begun.Add(time.Minute))
 	if next.Ended() || next.Attempt != 2 || next.Token != 2 || next.TakenOver != "it died" || !next.Deadline.Equal(running.Deadline) {
 		t.Errorf("the next attempt is %+v", next)
 	}
-	last := decide.TakeOver(next, 3, "it died", left, begun.Add(time.Minute))
-	if over := decide.TakeOver(last, 4, "it died", left, begun.Add(time.Minute)); over.Status != contract.OperationFailedDirty ||
+	last := decide.TakeOver(next, 3, died, left, begun.Add(time.Minute))
+	if over := decide.TakeOver(last, 4, died, left, begun.Add(time.Minute)); over.Status != contract.OperationFailedDirty ||
 		over.Reason != "given up after 3 attempts: it died" || !slices.Equal(over.Left, left) || over.Token != 4 {
 		t.Errorf("after the last attempt: %+v", over)
 	}
-	late := decide.TakeOver(running, 2, "it died", left, running.Deadline)
+	late := decide.TakeOver(running, 2, died, left, running.Deadline)
 	if late.Status != contract.OperationFailedDirty || late.Reason != "not done by its deadline: it died" || !late.EndedAt.Equal(running.Deadline) {
 		t.Errorf("past the deadline: %+v", late)
+	}
+	again := decide.TakeOver(running, 2, decide.Loss{Why: "the table does not know of the end"}, left, begun)
+	if again.Ended() || again.Attempt != 2 || again.TakenOver != "" {
+		t.Errorf("what is only done again is %+v", again)
+	}
+	if after := decide.TakeOver(next, 3, decide.Loss{Why: "again"}, left, begun); after.TakenOver != "it died" {
+		t.Errorf("what is being undone is done again: %+v", after)
 	}
 }
 

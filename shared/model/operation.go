@@ -39,7 +39,7 @@ type Operation struct {
 	Execution string `json:"execution,omitempty"`
 
 	// Attempt counts the executions from 1. A further one takes over from one that
-	// died, for the reason that TakenOver says.
+	// died. It undoes what was done where TakenOver says why.
 	Attempt   int    `json:"attempt,omitempty"`
 	TakenOver string `json:"takenOver,omitempty"`
 

@@ -49,7 +49,7 @@ func Writes(ctx context.Context, s Store, ended model.Operation) ([]store.Write,
 //
 // Its Commit is a Conflict when somebody else was faster, or the operation ended
 // meanwhile.
-func TakeOver(ctx context.Context, s Store, o model.Operation, lease model.Lease, why string,
+func TakeOver(ctx context.Context, s Store, o model.Operation, lease model.Lease, loss decide.Loss,
 	now time.Time) (model.Operation, []store.Write, error) {
 	cluster, err := s.Cluster(ctx, o.Target.Cluster)
 	if fault.IsNotFound(err) {
@@ -58,7 +58,7 @@ func TakeOver(ctx context.Context, s Store, o model.Operation, lease model.Lease
 	if err != nil {
 		return o, nil, err
 	}
-	next := decide.TakeOver(o, lease.Token+1, why, decide.Remains(o, cluster), now)
+	next := decide.TakeOver(o, lease.Token+1, loss, decide.Remains(o, cluster), now)
 	if next.Ended() {
 		_, free := store.TakeLease(lease, "", time.Time{})
 		writes, err := Writes(ctx, s, next)
