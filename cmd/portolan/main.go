@@ -74,7 +74,7 @@ Exit codes: 0 well, 1 the operation FailedClean, 2 it FailedDirty, 3 anything el
 	flags.StringVarP(&a.output, "output", "o", "table", "table or json")
 	root.AddCommand(
 		newClusterCommand(a), newNodePoolCommand(a), newServiceCommand(a), newPolicyCommand(a),
-		newBindingCommand(a), newOperationCommand(a), newAuditCommand(a), newDeadLettersCommand(a),
+		newBindingCommand(a), newOperationCommand(a), newAuditCommand(a), newDeadLettersCommand(a), newTableCommand(a),
 		newLocalCommand(a), newDemoCommand(a),
 	)
 	return root
