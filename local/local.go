@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/oklog/ulid/v2"
 
 	"portolan/local/access"
@@ -119,8 +121,8 @@ func Start(config Config) (*Local, error) {
 	}
 	l := &Local{config: config, deployment: deployment, Clock: clock.New(config.Speed).Ordered(), ids: unique.New(config.Seed)}
 	if config.Directory != "" {
-		if l.disk, err = disk.Open(config.Directory); err != nil {
-			return nil, err
+		if err := l.openDisk(); err != nil {
+			return nil, errors.Join(err, l.disk.Close())
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -207,7 +209,7 @@ func (l *Local) assume(roleARN, session string) (aws.Credentials, error) {
 
 // startFunctions starts the runtime of functions, and the bus that calls them.
 func (l *Local) startFunctions(ctx context.Context) (err error) {
-	entropy := &lockedEntropy{source: ulid.Monotonic(rand.NewChaCha8([32]byte{byte(l.config.Seed)}), 0)}
+	entropy := &lockedEntropy{source: ulid.Monotonic(rand.NewChaCha8(ulidSeed(l.config.Seed)), 0)}
 	base := environment.Environment{Log: l.config.Log, Now: l.Clock.Now, NewID: func() string {
 		return ulid.MustNew(ulid.Timestamp(l.Clock.Now()), entropy).String()
 	}}
@@ -268,6 +270,11 @@ func (l *Local) topics() map[string]string {
 			}
 		}
 	}
+	return out
+}
+
+func ulidSeed(seed uint64) (out [32]byte) {
+	binary.LittleEndian.PutUint64(out[:], seed)
 	return out
 }
 
@@ -469,7 +476,7 @@ func (l *Local) startMachines() (err error) {
 		if err := l.checkMachine(m); err != nil {
 			return fmt.Errorf("creating state machine %s: %w", m.name, err)
 		}
-		_, err := l.States.CreateStateMachine(states.MachineInput{
+		err := l.putMachine(states.MachineInput{
 			Name: m.name, Definition: m.definition, Type: "STANDARD",
 			RoleArn: "arn:aws:iam::" + Account + ":role/" + roleName(l.config.Stack, m.logicalID),
 		})
@@ -478,6 +485,19 @@ func (l *Local) startMachines() (err error) {
 		}
 	}
 	return nil
+}
+
+// putMachine makes a state machine, or gives the one that a process before made the
+// definition of now.
+func (l *Local) putMachine(in states.MachineInput) error {
+	_, err := l.States.CreateStateMachine(in)
+	if refused, ok := errors.AsType[*wire.Error](err); !ok || refused.Code != "StateMachineAlreadyExists" {
+		return err
+	}
+	arn := "arn:aws:states:" + l.config.Region + ":" + Account + ":stateMachine:" + in.Name
+	_, err = sfn.NewFromConfig(l.UserConfig()).UpdateStateMachine(context.Background(),
+		&sfn.UpdateStateMachineInput{StateMachineArn: &arn, Definition: &in.Definition, RoleArn: &in.RoleArn})
+	return err
 }
 
 // machineCredentials gives each state machine's role one session.

@@ -16,7 +16,8 @@ import (
 // At speed 1 it is the clock of package time, and so the virtual clock inside
 // a testing/synctest bubble.
 type Clock struct {
-	start time.Time
+	start time.Time // the machine's
+	at    time.Time // what this clock showed at start
 	speed float64
 
 	ordered bool
@@ -25,10 +26,19 @@ type Clock struct {
 
 // New returns a clock that starts now. A speed that is not above zero is 1.
 func New(speed float64) *Clock {
+	now := time.Now()
+	return startAt(now, now, speed)
+}
+
+// Resume returns a clock that goes on from what another showed last. While neither
+// runs, time stands still, so that nothing becomes due that nobody could do.
+func Resume(speed float64, last time.Time) *Clock { return startAt(time.Now(), last, speed) }
+
+func startAt(now, at time.Time, speed float64) *Clock {
 	if speed <= 0 {
 		speed = 1
 	}
-	return &Clock{start: time.Now(), speed: speed}
+	return &Clock{start: now, at: at, speed: speed}
 }
 
 // Ordered makes timers that are due at the same instant fire in the order in which
@@ -50,7 +60,7 @@ func (c *Clock) timer(d time.Duration) time.Duration {
 // Now is the time that the embedded AWS believes in, in UTC.
 func (c *Clock) Now() time.Time {
 	elapsed := time.Since(c.start)
-	return c.start.Add(time.Duration(float64(elapsed) * c.speed)).UTC()
+	return c.at.Add(time.Duration(float64(elapsed) * c.speed)).UTC()
 }
 
 // Until is the time left before t, negative once t has passed.

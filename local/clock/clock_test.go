@@ -34,3 +34,20 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+func TestResumedClockGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := clock.New(100)
+		time.Sleep(time.Second)
+		last := first.Now()
+		time.Sleep(time.Hour)
+		second := clock.Resume(20, last)
+		if got := second.Now(); !got.Equal(last) {
+			t.Errorf("the clock goes on at %v, and the one before ended at %v", got, last)
+		}
+		time.Sleep(time.Second)
+		if got := second.Now().Sub(last); got != 20*time.Second {
+			t.Errorf("in a second, %v passed at speed 20", got)
+		}
+	})
+}

@@ -18,7 +18,10 @@ import (
 
 // A Disk holds buckets of keys and values. The nil Disk keeps nothing: every
 // write succeeds and every load is empty, which is how tests run in memory.
-type Disk struct{ db *bbolt.DB }
+type Disk struct {
+	db       *bbolt.DB
+	onUpdate func(*Tx) error
+}
 
 // lockTimeout is how long Open waits for another process to let go of the file.
 const lockTimeout = 2 * time.Second
@@ -47,13 +50,25 @@ func Open(dir string) (*Disk, error) {
 // A Tx is a set of writes that reach the file together or not at all.
 type Tx struct{ tx *bbolt.Tx }
 
+// OnUpdate adds writes to every update. It must be called before the first.
+func (d *Disk) OnUpdate(fn func(*Tx) error) {
+	if d != nil {
+		d.onUpdate = fn
+	}
+}
+
 // Update runs fn and keeps all its writes, or none when it returns an error.
 // When Update returns nil, a killed process finds the writes again.
 func (d *Disk) Update(fn func(*Tx) error) error {
 	if d == nil {
 		return fn(&Tx{})
 	}
-	return d.db.Update(func(tx *bbolt.Tx) error { return fn(&Tx{tx}) })
+	return d.db.Update(func(tx *bbolt.Tx) error {
+		if err := fn(&Tx{tx}); err != nil || d.onUpdate == nil {
+			return err
+		}
+		return d.onUpdate(&Tx{tx})
+	})
 }
 
 // Put writes value under key, in place of what was there.
