@@ -134,7 +134,7 @@ func (s *Server) stopTask(in *taskInput) (*taskOutput, error) {
 		v.Steady = false
 		s.wake(v, reaction)
 	}
-	return &taskOutput{t.View}, nil
+	return &taskOutput{t.View.snapshot()}, nil
 }
 
 func (s *Server) describeTasks(in *taskInput) (*tasksOutput, error) {
