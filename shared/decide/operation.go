@@ -103,8 +103,12 @@ func Remains(o model.Operation, cluster *model.Cluster) []string {
 	return left
 }
 
-// End returns the operation as it ended.
+// End returns the operation as it ended. One that is FailedDirty and cannot say what
+// is left, such as one whose look at it failed, names its target.
 func End(o model.Operation, status contract.OperationStatus, reason string, left []string, now time.Time) model.Operation {
+	if status == contract.OperationFailedDirty && len(left) == 0 {
+		left = []string{model.TargetKey(o.Target)}
+	}
 	o.Status, o.Reason, o.Left, o.EndedAt = status, reason, left, now
 	return o
 }
