@@ -40,6 +40,7 @@ const lifetime = 300 * time.Millisecond
 // A process is `portolan local` with a data directory, as a child of the test.
 type process struct {
 	api, aws string
+	greeting string // what it printed first
 	table    *dynamodb.Client
 	command  *exec.Cmd
 	log      *bytes.Buffer
@@ -78,7 +79,8 @@ func launch(t *testing.T, arguments ...string) *process {
 	}
 	t.Cleanup(p.kill)
 	lines := bufio.NewScanner(out)
-	for lines.Scan() && p.aws == "" {
+	for !strings.Contains(p.greeting, "Ctrl-C") && lines.Scan() {
+		p.greeting += lines.Text() + "\n"
 		name, address, _ := strings.Cut(strings.TrimSpace(lines.Text()), " http://")
 		switch strings.TrimSpace(name) {
 		case "API":
@@ -87,7 +89,7 @@ func launch(t *testing.T, arguments ...string) *process {
 			p.aws = "http://" + address
 		}
 	}
-	if p.aws == "" {
+	if p.aws == "" || p.api == "" {
 		p.kill()
 		t.Fatalf("portolan local did not start:\n%s", p.log)
 	}
