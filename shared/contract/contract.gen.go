@@ -413,7 +413,7 @@ type Cause struct {
 	// EventId Id of the event or request.
 	EventId string `json:"eventId,omitempty,omitzero"`
 
-	// Source The door: api, alarm, pipeline, trail, or operation.
+	// Source The door: api, alarm, pipeline, trail, operation, or sweeper.
 	Source string `json:"source"`
 	What   string `json:"what"`
 
