@@ -55,7 +55,8 @@ func (b *letterBox) find(ctx context.Context, stack string) error {
 		return fmt.Errorf("looking for the dead-letter queue: %w", err)
 	}
 	if len(out.QueueUrls) != 1 {
-		return fmt.Errorf("%d queues are named %s…; name the one with --queue, or the stack with --stack", len(out.QueueUrls), prefix)
+		return fmt.Errorf("%d queues are named %s…; name the one with --queue, or the stack with --stack",
+			len(out.QueueUrls), prefix)
 	}
 	b.url = out.QueueUrls[0]
 	return nil

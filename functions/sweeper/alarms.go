@@ -1,6 +1,7 @@
 package sweeper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,53 +112,64 @@ func (h *Handler) raised(ctx context.Context, policies []model.Policy) (map[stri
 		return nil, fault.FromAWS(err, "looking at alarms")
 	}
 	for _, a := range got.MetricAlarms {
-		out[aws.ToString(a.AlarmArn)] = raised{since(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp), aws.ToString(a.StateReason)}
+		since := cmp.Or(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
+		out[aws.ToString(a.AlarmArn)] = raised{aws.ToTime(since), aws.ToString(a.StateReason)}
 	}
 	for _, a := range got.CompositeAlarms {
-		out[aws.ToString(a.AlarmArn)] = raised{since(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp), aws.ToString(a.StateReason)}
+		since := cmp.Or(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
+		out[aws.ToString(a.AlarmArn)] = raised{aws.ToTime(since), aws.ToString(a.StateReason)}
 	}
 	return out, nil
-}
-
-func since(transitioned, updated *time.Time) time.Time {
-	if transitioned != nil {
-		return *transitioned
-	}
-	return aws.ToTime(updated)
 }
 
 // follow asks for an operation on a policy when the alarm's event was lost, or the
 // one that followed it failed.
 func (h *Handler) follow(ctx context.Context, p model.Policy, alarm raised) ([]Finding, error) {
 	target := contract.Target{Cluster: p.Cluster, Policy: p.Name}
-	now := h.Now()
-	newest, _, err := h.Store.Operations(ctx, model.TargetKey(target), store.Page{Limit: 1})
+	last, err := h.newest(ctx, target)
 	if err != nil {
 		return nil, err
 	}
-	last, lastID := (*model.Operation)(nil), ""
-	if len(newest) > 0 {
-		last, lastID = &newest[0], newest[0].ID
-	}
-	why := decide.Unfollowed(alarm.since, last, now)
-	if why == "" || now.Sub(alarm.since) < patience {
+	why := decide.Unfollowed(alarm.since, last, h.Now())
+	if why == "" || h.Now().Sub(alarm.since) < patience {
 		return nil, nil
 	}
 	queue, err := h.Store.Queue(ctx, model.TargetKey(target))
 	if err != nil || len(queue.Operations) > 0 {
 		return nil, err // the index that named the newest operation lags
 	}
-	cause := contract.Cause{Source: "sweeper", Who: p.Spec.Alarm, What: "the alarm is in ALARM: " + alarm.reason, Why: why}
-	wish := decide.NewOperation(h.NewID(), contract.KindAutoscale, target, p.Team, p.Version, cause, now)
-	operation, writes, err := intake.Enqueue(ctx, h.Store, wish)
-	if err != nil {
-		return nil, err
+	mark := model.TargetKey(target) + "|" + alarm.since.UTC().Format(time.RFC3339Nano)
+	if last != nil {
+		mark += "|" + last.ID
 	}
-	mark := strings.Join([]string{model.TargetKey(target), alarm.since.UTC().Format(time.RFC3339Nano), lastID}, "|")
-	seen := store.Seen("sweeper", mark, now.Add(intake.Remembered))
-	err = h.Store.Commit(ctx, append([]store.Write{seen, store.ClusterTakesChanges(p.Cluster)}, writes...)...)
+	id, err := h.ask(ctx, p, alarm, why, mark)
 	if errors.Is(err, store.ErrSeen) || fault.IsConflict(err) {
 		return nil, nil // somebody follows it by now, or nobody needs to
 	}
-	return []Finding{{What: model.TargetKey(target), Did: "operation " + operation.ID + " asked for", Why: why}}, err
+	return []Finding{{What: model.TargetKey(target), Did: "operation " + id + " asked for", Why: why}}, err
+}
+
+// newest returns the newest operation on a target, or nil when there is none.
+func (h *Handler) newest(ctx context.Context, target contract.Target) (*model.Operation, error) {
+	all, _, err := h.Store.Operations(ctx, model.TargetKey(target), store.Page{Limit: 1})
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return &all[0], nil
+}
+
+// ask queues an autoscale operation on a policy, once for each mark.
+func (h *Handler) ask(ctx context.Context, p model.Policy, alarm raised, why, mark string) (id string, err error) {
+	now := h.Now()
+	target := contract.Target{Cluster: p.Cluster, Policy: p.Name}
+	cause := contract.Cause{Source: "sweeper", Who: p.Spec.Alarm,
+		What: "the alarm is in ALARM: " + alarm.reason, Why: why}
+	wish := decide.NewOperation(h.NewID(), contract.KindAutoscale, target, p.Team, p.Version, cause, now)
+	operation, writes, err := intake.Enqueue(ctx, h.Store, wish)
+	if err != nil {
+		return "", err
+	}
+	seen := store.Seen("sweeper", mark, now.Add(intake.Remembered))
+	writes = append([]store.Write{seen, store.ClusterTakesChanges(p.Cluster)}, writes...)
+	return operation.ID, h.Store.Commit(ctx, writes...)
 }
