@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -162,8 +163,14 @@ func (h *Handler) first(ctx context.Context, queue store.Queue) (*model.Operatio
 		return h.takeOver(ctx, operation, queue.Lease, decide.Loss{Why: "nobody held its lease"})
 	}
 	started := decide.Start(*operation, queue.Lease.Token+1, h.Now())
+	started.Execution = h.executionARN(&started)
 	_, take := store.TakeLease(queue.Lease, started.ID, decide.LeaseUntil(started))
 	return &started, h.Store.Commit(ctx, take, store.UpdateOperation(started))
+}
+
+func (h *Handler) executionARN(o *model.Operation) string {
+	prefix := strings.Replace(h.MachinePrefix, ":stateMachine:", ":execution:", 1)
+	return prefix + string(o.Kind) + ":" + o.ExecutionName()
 }
 
 // takeOver gives a running operation that lost its lease another attempt, or ends

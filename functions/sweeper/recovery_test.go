@@ -52,6 +52,9 @@ func (s *stage) endsWell(ended contract.Operation, wasStopped bool) {
 	if wasStopped && ended.Attempt != 2 {
 		s.Errorf("it ended in attempt %d", ended.Attempt)
 	}
+	if name := fmt.Sprintf(":%s-%d", ended.Id, ended.Attempt); wasStopped && !strings.HasSuffix(ended.Execution, name) {
+		s.Errorf("its execution is %s", ended.Execution)
+	}
 	if ended.Status == contract.OperationFailedDirty {
 		s.Errorf("one stop makes it FailedDirty: %s %v", ended.Reason, ended.Left)
 	}

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"portolan/shared/contract"
@@ -75,7 +76,11 @@ func TakeOver(o model.Operation, token int64, loss Loss, left []string, now time
 		reason := fmt.Sprintf("given up after %d attempts: %s", o.Attempt, why)
 		return End(o, contract.OperationFailedDirty, reason, left, now)
 	}
+	before := o.ExecutionName()
 	o.Attempt++
+	if machine, ok := strings.CutSuffix(o.Execution, before); ok {
+		o.Execution = machine + o.ExecutionName()
+	}
 	o.Reason = "taken over: " + why
 	if loss.Undo {
 		o.TakenOver = why
