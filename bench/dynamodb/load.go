@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// clients is how many connections load a server at once.
+const clients = 8
+
+// A call is one operation with a body for each of a number of items.
+type call struct {
+	name, operation, body string
+}
+
+const tableText = `{"TableName":"measured","BillingMode":"PAY_PER_REQUEST",
+	"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"sk","AttributeType":"S"}],
+	"KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}]}`
+
+// calls are of the kinds that the control plane makes. %d is the item's number.
+var calls = []call{
+	{"put", "PutItem", `{"TableName":"measured","Item":{"pk":{"S":"cluster#%d"},"sk":{"S":"service"},"state":{"S":"ready"},
+		"version":{"N":"1"},"tags":{"SS":["one","two","three"]},
+		"spec":{"M":{"image":{"S":"registry.example/wildfly@sha256:1234"},"replicas":{"N":"4"}}}}}`},
+	{"get", "GetItem", `{"TableName":"measured","Key":{"pk":{"S":"cluster#%d"},"sk":{"S":"service"}},"ConsistentRead":true}`},
+	{"update", "UpdateItem", `{"TableName":"measured","Key":{"pk":{"S":"cluster#%d"},"sk":{"S":"service"}},
+		"UpdateExpression":"SET #v = #v + :one, seen = :seen","ConditionExpression":"attribute_exists(pk) AND #v < :top",
+		"ExpressionAttributeNames":{"#v":"version"},
+		"ExpressionAttributeValues":{":one":{"N":"1"},":top":{"N":"1000000000"},":seen":{"BOOL":true}}}`},
+	{"query", "Query", `{"TableName":"measured","KeyConditionExpression":"pk = :pk AND begins_with(sk, :sk)",
+		"ExpressionAttributeValues":{":pk":{"S":"cluster#%d"},":sk":{"S":"ser"}}}`},
+}
+
+// items is how many items the table has.
+const items = 1000
+
+// A server is a process that answers DynamoDB's calls on a port.
+type server struct {
+	command *exec.Cmd
+	address string
+}
+
+// startServer starts a process that prints its port, and makes the table there.
+func startServer(command *exec.Cmd) (*server, error) {
+	command.Stderr = os.Stderr
+	out, err := command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	s := &server{command: command}
+	port, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		s.stop()
+		return nil, fmt.Errorf("it did not tell its port: %w", err)
+	}
+	s.address = "127.0.0.1:" + strings.TrimSpace(port)
+	if err := s.do("CreateTable", tableText); err != nil {
+		s.stop()
+		return nil, err
+	}
+	for began := time.Now(); ; {
+		err := s.fill()
+		if err == nil {
+			return s, nil
+		}
+		if time.Since(began) > startupTimeout {
+			s.stop()
+			return nil, err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// fill puts the items that the other calls read.
+func (s *server) fill() error {
+	c, err := s.connect()
+	if err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	for i := range items {
+		if err := c.exchange(request("PutItem", fmt.Sprintf(calls[0].body, i))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) stop() {
+	_ = s.command.Process.Kill()
+	_ = s.command.Wait()
+}
+
+// do makes one call on a connection of its own.
+func (s *server) do(operation, body string) error {
+	c, err := s.connect()
+	if err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	return c.exchange(request(operation, body))
+}
+
+// request is a call as it goes over the wire. It is written out once, and read by little
+// more than the parser of net/http, so that most of the time is the server's.
+func request(operation, body string) []byte {
+	return fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.0\r\n"+
+		"X-Amz-Target: DynamoDB_20120810.%s\r\nX-Amz-Date: 20260102T030405Z\r\n"+
+		"Authorization: AWS4-HMAC-SHA256 Credential=AKIAMEASURED/20260102/%s/dynamodb/aws4_request, "+
+		"SignedHeaders=host;x-amz-date, Signature=0\r\nContent-Length: %d\r\n\r\n%s", operation, region, len(body), body)
+}
+
+type connection struct {
+	conn   net.Conn
+	reader *bufio.Reader
+}
+
+func (s *server) connect() (*connection, error) {
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		return nil, err
+	}
+	return &connection{conn, bufio.NewReader(conn)}, nil
+}
+
+func (c *connection) exchange(request []byte) error {
+	if _, err := c.conn.Write(request); err != nil {
+		return err
+	}
+	answer, err := http.ReadResponse(c.reader, nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusOK {
+		_, err = io.Copy(io.Discard, answer.Body)
+		return err
+	}
+	text, err := io.ReadAll(answer.Body)
+	return errors.Join(err, fmt.Errorf("answered %d: %s", answer.StatusCode, text))
+}
+
+// load is how many requests a second the server answers.
+func (s *server) load(c call, span time.Duration) (float64, error) {
+	var requests [items][]byte
+	for i := range requests {
+		requests[i] = request(c.operation, fmt.Sprintf(c.body, i))
+	}
+	var done atomic.Int64
+	errs := make([]error, clients)
+	var wait sync.WaitGroup
+	began := time.Now()
+	for n := range clients {
+		wait.Go(func() {
+			connection, err := s.connect()
+			if err != nil {
+				errs[n] = err
+				return
+			}
+			defer connection.conn.Close()
+			for i := n; time.Since(began) < span && errs[n] == nil; i += clients {
+				errs[n] = connection.exchange(requests[i%items])
+				done.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	return float64(done.Load()) / time.Since(began).Seconds(), errors.Join(errs...)
+}
