@@ -5,7 +5,6 @@
 package unique
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -44,15 +43,32 @@ func (s *Source) Digits(n int) string { return s.pick(1, "123456789") + s.pick(n
 
 func (s *Source) pick(n int, alphabet string) string {
 	id := make([]byte, n)
-	for i := range id {
-		id[i] = alphabet[s.uint64()%uint64(len(alphabet))]
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fill(id, alphabet)
 	return string(id)
+}
+
+// fill draws each byte of id. s.mu must be held.
+func (s *Source) fill(id []byte, alphabet string) {
+	for i := range id {
+		id[i] = alphabet[s.random.Uint64()%uint64(len(alphabet))]
+	}
 }
 
 // UUID returns a random UUID.
 func (s *Source) UUID() string {
-	return fmt.Sprintf("%s-%s-4%s-%s%s-%s", s.Hex(8), s.Hex(4), s.Hex(3), s.pick(1, "89ab"), s.Hex(3), s.Hex(12))
+	const hex = "0123456789abcdef"
+	id := []byte("00000000-0000-4000-8000-000000000000")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fill(id[0:8], hex)
+	s.fill(id[9:13], hex)
+	s.fill(id[15:18], hex)
+	s.fill(id[19:20], "89ab")
+	s.fill(id[20:23], hex)
+	s.fill(id[24:36], hex)
+	return string(id)
 }
 
 // Between returns a duration from low up to high, in milliseconds.

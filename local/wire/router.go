@@ -148,7 +148,8 @@ func protocolOf(req *http.Request) Protocol {
 		return JSON11
 	case strings.HasPrefix(contentType, "application/x-amz-json-1.0"):
 		return JSON10
-	case strings.HasPrefix(contentType, "application/x-www-form-urlencoded"), req.URL.Query().Has("Action"):
+	case strings.HasPrefix(contentType, "application/x-www-form-urlencoded"),
+		req.URL.RawQuery != "" && req.URL.Query().Has("Action"):
 		return Query
 	}
 	return REST
@@ -157,7 +158,10 @@ func protocolOf(req *http.Request) Protocol {
 // credentialScope reads AKID/20260102/us-east-1/ecs/aws4_request from the
 // Authorization header, or from the query of a presigned URL.
 func credentialScope(req *http.Request) (accessKey, region, signingName string) {
-	credential := req.URL.Query().Get("X-Amz-Credential")
+	credential := ""
+	if req.URL.RawQuery != "" {
+		credential = req.URL.Query().Get("X-Amz-Credential")
+	}
 	if _, rest, ok := strings.Cut(req.Header.Get("Authorization"), "Credential="); ok {
 		credential, _, _ = strings.Cut(rest, ",")
 	}
@@ -204,7 +208,7 @@ func readBody(req *http.Request, x *Exchange) error {
 		}
 		source = http.MaxBytesReader(nil, unzipped, MaxBody)
 	}
-	raw, err := io.ReadAll(source)
+	raw, err := readAll(source, req.ContentLength)
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return &Error{Code: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge,
 			Message: fmt.Sprintf("the request is larger than %d bytes", MaxBody)}
@@ -231,4 +235,15 @@ func readBody(req *http.Request, x *Exchange) error {
 		return Errorf("MissingAction", "the request has no parameter Action")
 	}
 	return nil
+}
+
+// readAll reads everything into a buffer that need not grow when the length was told
+// truly, which is most of the time of small requests.
+func readAll(source io.Reader, told int64) ([]byte, error) {
+	var buffer bytes.Buffer
+	if told > 0 && told <= 64<<10 {
+		buffer.Grow(int(told) + bytes.MinRead)
+	}
+	_, err := buffer.ReadFrom(source)
+	return buffer.Bytes(), err
 }
