@@ -130,12 +130,8 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 // nodesMax bounds how many nodes of a cluster are looked at.
 const nodesMax = 2000
 
-// nodes returns all nodes of the cluster. Of one that nobody knows how to reach,
-// the orchestrator cannot be asked.
+// nodes returns all nodes of the cluster.
 func (w *work) nodes(ctx context.Context) ([]orchestrator.Node, error) {
-	if w.cluster.Facts.ECS == nil {
-		return nil, nil
-	}
 	var all []orchestrator.Node
 	query := orchestrator.NodeQuery{Cluster: w.cluster.Ref()}
 	for len(all) < nodesMax {
@@ -176,29 +172,36 @@ func (w *work) groupName() string {
 }
 
 // findGroup finds the group by the cluster's tag, for a cluster of which nobody
-// could keep what its stack says; empty when there is none.
-func (w *work) findGroup(ctx context.Context) (string, error) {
+// could keep what its stack says, and keeps it: each node still has to pass the
+// gate.
+func (h *Handler) findGroup(ctx context.Context, w *work) error {
 	out, err := w.groups.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
 		Filters: []types.Filter{{Name: aws.String("tag:portolan:cluster"), Values: []string{w.cluster.Name()}}},
 	})
 	if err != nil {
-		return "", fault.FromAWS(err, "looking for the Auto Scaling group of cluster "+w.cluster.Name())
+		return fault.FromAWS(err, "looking for the Auto Scaling group of cluster "+w.cluster.Name())
 	}
 	if len(out.AutoScalingGroups) == 0 {
-		return "", nil
+		return nil
 	}
-	return aws.ToString(out.AutoScalingGroups[0].AutoScalingGroupName), nil
+	// ECS takes a cluster's name where it takes its ARN.
+	w.cluster.Facts, _ = decide.Facts(w.cluster, map[string]string{
+		"ClusterArn":           w.cluster.Name(),
+		"AutoScalingGroupName": aws.ToString(out.AutoScalingGroups[0].AutoScalingGroupName),
+	})
+	err = h.Store.Commit(ctx, w.Fence(), store.UpdateCluster(*w.cluster))
+	w.cluster.Version++
+	return err
 }
 
 // plan compares the nodes that are there with those that are wanted.
 func (h *Handler) plan(ctx context.Context, w *work) (State, error) {
-	out := State{Looks: w.State.Looks + 1, Group: w.groupName()}
 	if w.Empty && w.cluster.Facts.ECS == nil {
-		var err error
-		if out.Group, err = w.findGroup(ctx); err != nil {
+		if err := h.findGroup(ctx, w); err != nil {
 			return State{}, err
 		}
 	}
+	out := State{Looks: w.State.Looks + 1, Group: w.groupName()}
 	if out.Group == "" || (!w.Empty && w.cluster.Pool(w.poolName()) == nil) {
 		out.Action, out.Reason = decide.PoolDone, "there are no nodes to plan"
 		return out, nil
