@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,7 +138,7 @@ func compareInProcess(span time.Duration, rounds int) error {
 			}
 			a, b = append(a, x), append(b, y)
 		}
-		x, y := median(a), median(b)
+		x, y := slices.Min(a), slices.Min(b)
 		fmt.Printf("in process %-7s portolan %6.1f µs, the SDK alone %6.1f µs: %.2f times\n", k.name, x, y, x/y)
 		if x > overSDKMax*y {
 			slow = append(slow, k.name)

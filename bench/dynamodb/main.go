@@ -33,7 +33,7 @@ const (
 
 func main() {
 	seconds := flag.Float64("seconds", 0.4, "how long each side of a round runs")
-	rounds := flag.Int("rounds", 9, "how often both sides run in turn; the medians count")
+	rounds := flag.Int("rounds", 9, "how often both sides run in turn; the best of each counts, which a busy machine disturbs least")
 	serve := flag.Bool("serve", false, "serve the embedded DynamoDB alone, as the measured process")
 	flag.Parse()
 	if *serve {
@@ -112,7 +112,7 @@ func compareServers(span time.Duration, rounds int) error {
 			}
 			a, b = append(a, x), append(b, y)
 		}
-		x, y := median(a), median(b)
+		x, y := slices.Max(a), slices.Max(b)
 		fmt.Printf("loopback   %-7s portolan %8.0f requests/s, dynalite %8.0f requests/s: %.1f times\n", c.name, x, y, x/y)
 		if x < overPeerMin*y {
 			slow = append(slow, c.name)
@@ -122,9 +122,4 @@ func compareServers(span time.Duration, rounds int) error {
 		return fmt.Errorf("less than %d times dynalite: %s", overPeerMin, strings.Join(slow, ", "))
 	}
 	return nil
-}
-
-func median(of []float64) float64 {
-	slices.Sort(of)
-	return of[len(of)/2]
 }
