@@ -4,21 +4,24 @@ import (
 	"io/fs"
 	"net/http"
 
-	"portolan/local"
+	"github.com/aws/aws-lambda-go/lambda"
 )
 
 // A Bug is something wrong on purpose, to show that the promises' checkers find
 // it. Each of its parts may be missing.
 type Bug struct {
-	Name string
+	// Client changes what a function's SDK clients send and receive.
+	Client func(function string, send Send) Send
 
-	// Build changes how a function's handler is built.
-	Build func(function string, build local.Builder) local.Builder
-
-	// Call makes a call of a function or machine go wrong; it returns false to leave
-	// the call alone.
-	Call func(c *call, next http.Handler, rw http.ResponseWriter, r *http.Request) bool
+	// Handler changes what a function does.
+	Handler func(function string, h lambda.Handler) lambda.Handler
 
 	// Files changes what is deployed.
 	Files func(fs.FS) fs.FS
 }
+
+// A Send sends a request to AWS. It implements aws.HTTPClient.
+type Send func(*http.Request) (*http.Response, error)
+
+// Do implements aws.HTTPClient.
+func (s Send) Do(r *http.Request) (*http.Response, error) { return s(r) }

@@ -36,12 +36,6 @@ func (w *World) middleware(next http.Handler) http.Handler {
 			wire.Fail(rw, r, wire.Errorf("Killed", "the function was killed"))
 			return
 		}
-		if w.Bug.Call != nil {
-			if w.Bug.Call(c, next, rw, r) {
-				w.watch.changes(c)
-				return
-			}
-		}
 		w.suffer(c, next, rw, r)
 	})
 }

@@ -70,10 +70,14 @@ func (w *World) build(id string, env *environment.Environment, build local.Build
 			})
 		})
 	}
-	if w.Bug.Build != nil {
-		build = w.Bug.Build(id, build)
+	if w.Bug.Client != nil {
+		env.AWS.HTTPClient = w.Bug.Client(id, env.AWS.HTTPClient.Do)
 	}
-	return &function{w, id, build(env)}
+	handler := build(env)
+	if w.Bug.Handler != nil {
+		handler = w.Bug.Handler(id, handler)
+	}
+	return &function{w, id, handler}
 }
 
 // nothing limits no retries.

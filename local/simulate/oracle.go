@@ -18,6 +18,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"portolan/local/dynamodb"
+	"portolan/shared/contract"
 	"portolan/shared/model"
 )
 
@@ -41,7 +42,8 @@ type oracle struct {
 	promised   []string // ids of operations that the API accepted
 
 	state
-	quiet time.Time // when the table last changed
+	started map[string]time.Time // when an operation was first seen at work
+	quiet   time.Time            // when the table last changed
 }
 
 // A state is what the table says of operations and leases.
@@ -52,7 +54,7 @@ type state struct {
 }
 
 func newOracle(w *World) *oracle {
-	return &oracle{w: w, state: state{map[string]model.Lease{}, map[string]model.Operation{}, map[string]model.Release{}}}
+	return &oracle{w: w, started: map[string]time.Time{}, state: state{map[string]model.Lease{}, map[string]model.Operation{}, map[string]model.Release{}}}
 }
 
 func (s *state) clone() *state {
@@ -145,6 +147,9 @@ func (o *oracle) read(r *dynamodb.Record) bool {
 	case sort == "OPERATION":
 		operation := as[model.Operation](image)
 		o.operations[operation.ID] = operation
+		if _, seen := o.started[operation.ID]; !seen && operation.Status == contract.OperationRunning {
+			o.started[operation.ID] = time.Now()
+		}
 	case sort == "LEASE":
 		lease := as[model.Lease](image)
 		o.leases[lease.Target] = lease

@@ -190,6 +190,11 @@ func (d *draw) step() {
 		}
 	}
 	d.add(s)
+	if s.Do == PutService && d.random.IntN(3) == 0 {
+		meanwhile := s
+		meanwhile.At, meanwhile.Do, meanwhile.Count = s.At+d.between(time.Minute, 3*time.Minute), ChangeByHand, s.Count+1
+		d.add(meanwhile)
+	}
 	after := s
 	after.At += d.between(time.Second, 4*time.Minute)
 	if d.random.Float64() < d.plan.Profile.Stops {

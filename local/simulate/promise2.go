@@ -59,7 +59,7 @@ func leasesInOrder(o *oracle, before, after *state) {
 		switch {
 		case now.Token < was.Token:
 			o.broken(2, "the fencing token of %s went back from %d to %d", target, was.Token, now.Token)
-		case now.Holder != "" && now.Token != was.Token && was.Holder != "" && time.Now().Add(apart).Before(was.ExpiresAt):
+		case now.Holder != "" && now.Holder != was.Holder && was.Holder != "" && time.Now().Add(apart).Before(was.ExpiresAt):
 			o.broken(2, "the lease of %s was taken from %s, which holds it until %v", target, was.Holder, was.ExpiresAt)
 		case now.Holder != "" && now.Holder != was.Holder && now.Token <= was.Token:
 			o.broken(2, "the lease of %s went to %s without a new token", target, now.Holder)

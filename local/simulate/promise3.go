@@ -4,12 +4,34 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
+	"portolan/shared/contract"
 	"portolan/shared/model"
 )
 
 // onceOnly: an event that comes twice or late changes nothing more.
-var onceOnly = promise{number: 3, end: eachEventOnce}
+var onceOnly = promise{number: 3, change: driftIsNobodys, end: eachEventOnce}
+
+// driftIsNobodys checks that what an operation of ours is about to change is not
+// taken for somebody's drift.
+func driftIsNobodys(o *oracle, before, after *state) {
+	for _, id := range changedOperations(before, after) {
+		repair := after.operations[id]
+		if _, known := before.operations[id]; known || repair.Kind != contract.KindRepair || repair.Cause.Source != "trail" {
+			continue
+		}
+		for _, other := range o.sorted() {
+			if other.ID != id && other.Target == repair.Target && other.Status == contract.OperationRunning &&
+				time.Since(o.started[other.ID]) > lookMax {
+				o.broken(3, "operation %s repairs what %s (%s) is changing", id, other.ID, other.Kind)
+			}
+		}
+	}
+}
+
+// lookMax is longer than the trail's door may take from its look to its decision.
+const lookMax = 35 * time.Second
 
 func eachEventOnce(o *oracle) {
 	first := map[string]string{}

@@ -1,8 +1,10 @@
 package simulate
 
 import (
+	"encoding/json"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -15,6 +17,12 @@ import (
 var drained = promise{number: 5, call: leavesEmpty, end: poolsAsWanted}
 
 func leavesEmpty(o *oracle, c *call) {
+	if c.service == "ecs" && c.operation == "DeregisterContainerInstance" {
+		var in struct{ ContainerInstance string }
+		_ = json.Unmarshal(c.body, &in) // what it cannot read names nothing
+		o.empty(in.ContainerInstance)
+		return
+	}
 	if c.service != "autoscaling" {
 		return
 	}
@@ -40,7 +48,9 @@ func leavesEmpty(o *oracle, c *call) {
 }
 
 // empty checks that a node that is about to go takes no new tasks and has none.
+// instance is its id, or the end of its ARN in ECS.
 func (o *oracle) empty(instance string) {
+	instance = instance[strings.LastIndex(instance, "/")+1:]
 	client := ecs.NewFromConfig(o.w.UserConfig())
 	for _, name := range o.clusterNames() {
 		listed, err := client.ListContainerInstances(o.ctx(), &ecs.ListContainerInstancesInput{Cluster: aws.String(ecsCluster(name)),
@@ -54,7 +64,8 @@ func (o *oracle) empty(instance string) {
 			continue
 		}
 		at := slices.IndexFunc(out.ContainerInstances, func(i types.ContainerInstance) bool {
-			return aws.ToString(i.Ec2InstanceId) == instance
+			return aws.ToString(i.Ec2InstanceId) == instance ||
+				strings.HasSuffix(aws.ToString(i.ContainerInstanceArn), "/"+instance)
 		})
 		if at < 0 {
 			continue

@@ -1,8 +1,13 @@
 package simulate
 
 import (
+	"encoding/json"
 	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,24 +17,38 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 10, "how many seeds to run")
-	first = flag.Uint64("seed", 0, "run this one seed")
-	alike = flag.Int("alike", 3, "how many seeds to run twice")
+	seeds = flag.Int("seeds", 3, "how many seeds to run")
+	first = flag.Uint64("seed", 0, "run this one seed; with -seeds, begin there")
+	span  = flag.Duration("for", 0, "run seeds for so long, from the day's own first one")
+	alike = flag.Int("alike", 1, "how many seeds to run twice")
 	loud  = flag.Bool("timeline", false, "print the timeline of each seed")
+	tries = flag.Int("tries", 30, "how many runs may be spent on shrinking a failing seed")
+	keep  = flag.Bool("keep", false, "keep the plans of failing seeds in testdata/seeds")
 )
 
 // usual is the profile of the seeds that CI runs.
-var usual = Profile{Clusters: 2, Hours: 5, Steps: 14, Errors: 0.01, Kills: 0.005, Events: 0.1, Skew: time.Minute}
+var usual = Profile{Clusters: 2, Hours: 5, Steps: 14, Errors: 0.01, Kills: 0.005, Events: 0.1, Skew: time.Minute,
+	Stops: 0.05, Leases: 0.05}
 
+func init() {
+	flag.IntVar(&usual.Clusters, "clusters", usual.Clusters, "clusters of each seed")
+	flag.IntVar(&usual.Hours, "hours", usual.Hours, "simulated hours of each seed")
+	flag.IntVar(&usual.Steps, "steps", usual.Steps, "drawn steps of each seed")
+	flag.Float64Var(&usual.Stops, "stops", usual.Stops, "chance that an execution is stopped after a step")
+	flag.Float64Var(&usual.Leases, "leases", usual.Leases, "chance that a lease runs out after a step")
+	flag.Float64Var(&usual.Errors, "errors", usual.Errors, "chance that a call of AWS goes wrong")
+	flag.Float64Var(&usual.Kills, "kills", usual.Kills, "chance that an invocation dies")
+}
+
+// One processor at a time, so that goroutines take turns and do not race.
 func init() { runtime.GOMAXPROCS(1) }
 
 // run runs a plan in a bubble of its own.
 func run(t *testing.T, plan Plan, bug Bug) (result Result) {
 	t.Helper()
-	files := portolan.Files
-	w := &World{Plan: plan, Bug: bug, Files: files}
+	w := &World{Plan: plan, Bug: bug, Files: portolan.Files}
 	if bug.Files != nil {
-		w.Files = bug.Files(files)
+		w.Files = bug.Files(w.Files)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var err error
@@ -45,16 +64,81 @@ func TestSeeds(t *testing.T) {
 	if *first > 0 {
 		from, to = *first, *first
 	}
-	for seed := from; seed <= to; seed++ {
-		began := time.Now()
-		result := run(t, Draw(seed, usual), Bug{})
-		if result.Failed() {
-			t.Errorf("seed %d:\n%s", seed, strings.Join(result.Violations, "\n"))
-		}
+	if *span > 0 {
+		from, to = uint64(time.Now().Unix()/86400)*1_000_000, 1<<62
+	}
+	began := time.Now()
+	for seed := from; seed <= to && (*span == 0 || time.Since(began) < *span); seed++ {
+		plan := Draw(seed, usual)
+		at := time.Now()
+		result := run(t, plan, Bug{})
+		t.Logf("seed %d: %d steps in %v", seed, len(plan.Steps), time.Since(at).Round(time.Millisecond))
 		if *loud {
 			t.Log(result.Timeline)
 		}
-		t.Logf("seed %d: %v", seed, time.Since(began).Round(time.Millisecond))
+		if result.Failed() {
+			explain(t, plan, result)
+		}
+	}
+}
+
+// explain reports a failing plan: its seed, what was broken, the shortest workload
+// that still breaks it, and what happened then.
+func explain(t *testing.T, plan Plan, result Result) {
+	t.Helper()
+	broken := strings.Join(result.Violations, "\n")
+	kind := promiseOf(result.Violations[0])
+	short := Shrink(plan, *tries, func(p Plan) bool {
+		again := run(t, p, Bug{})
+		return slices.ContainsFunc(again.Violations, func(v string) bool { return promiseOf(v) == kind })
+	})
+	var steps []string
+	for _, s := range short.Steps {
+		steps = append(steps, s.String())
+	}
+	t.Errorf("seed %d broke:\n%s\n\n%d of %d steps still break %s:\n%s\n\n%s", plan.Seed, broken,
+		len(short.Steps), len(plan.Steps), kind, strings.Join(steps, "\n"), run(t, short, Bug{}).Timeline)
+	if *keep {
+		keepPlan(t, short)
+	}
+}
+
+func promiseOf(violation string) string {
+	kind, _, _ := strings.Cut(violation, ":")
+	return kind
+}
+
+const kept = "testdata/seeds"
+
+func keepPlan(t *testing.T, plan Plan) {
+	t.Helper()
+	text, err := json.MarshalIndent(plan, "", " ")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(kept, fmt.Sprintf("%d.json", plan.Seed)), append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFoundSeeds runs the plans that once broke a promise.
+func TestFoundSeeds(t *testing.T) {
+	files, err := filepath.Glob(kept + "/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no plans in %s: %v", kept, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var plan Plan
+		if err := json.Unmarshal(text, &plan); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if result := run(t, plan, Bug{}); result.Failed() {
+			t.Errorf("%s:\n%s\n%s", file, strings.Join(result.Violations, "\n"), result.Timeline)
+		}
 	}
 }
 
@@ -72,5 +156,16 @@ func TestTheSameSeedMakesTheSameRun(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+func TestShrinkKeepsWhatFails(t *testing.T) {
+	plan := Draw(1, usual)
+	needed := []Step{plan.Steps[3], plan.Steps[9]}
+	short := Shrink(plan, 1000, func(p Plan) bool {
+		return slices.Contains(p.Steps, needed[0]) && slices.Contains(p.Steps, needed[1])
+	})
+	if !slices.Equal(short.Steps, needed) {
+		t.Errorf("shrunk to %v and not to %v", short.Steps, needed)
 	}
 }
