@@ -7,6 +7,10 @@ GO ?= go
 GOARCH ?= arm64
 unexport GOARCH
 
+# How many seeds `make simulate` runs, or the one that it runs.
+SEEDS ?= 20
+SEED ?= 0
+
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
@@ -94,6 +98,14 @@ race: ## Run the tests of what is concurrent with the race detector.
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for a few seconds: make fuzz FUZZTIME=1m.
 	.ci/fuzz $(FUZZTIME)
+
+.PHONY: simulate
+simulate: ## Try to break the promises: make simulate SEEDS=200, or SEED=17 for one.
+	$(GO) test ./local/simulate -count 1 -timeout 2h -args -seeds $(SEEDS) -seed $(SEED)
+
+.PHONY: simulate-night
+simulate-night: ## Try to break the promises for an hour, with seeds of the day's own.
+	$(GO) test ./local/simulate -run TestSeeds -count 1 -timeout 3h -args -for 1h
 
 .PHONY: bench-cold
 bench-cold: ## Measure how fast functions start beside a bare one; fails when a door takes over 2.5 times as long.
