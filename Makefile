@@ -93,7 +93,7 @@ conformance: ## Compare the embedded Step Functions with recorded answers, featu
 
 .PHONY: race
 race: ## Run the tests of what is concurrent with the race detector.
-	$(GO) test -race $(RACE)
+	$(GO) test -race -timeout 20m $(RACE)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for a few seconds: make fuzz FUZZTIME=1m.
