@@ -26,6 +26,24 @@ const (
 // not has no tasks, and passes.
 func (w *work) joined() bool { return w.Node.ID != "" }
 
+// recognise finds the node of an instance that had not joined when it was planned:
+// it may have joined since, and then has to pass the gate like any other.
+func (w *work) recognise(ctx context.Context) error {
+	if w.joined() || w.Node.Instance == "" {
+		return nil
+	}
+	page, err := w.driver.ListNodes(ctx, orchestrator.NodeQuery{
+		Cluster: w.cluster.Ref(), Instance: w.Node.Instance, Limit: 1,
+	})
+	if err != nil {
+		return fault.IgnoreNotFound(err)
+	}
+	for _, node := range page.Nodes {
+		w.Node.ID = node.ID
+	}
+	return nil
+}
+
 func (h *Handler) cordon(ctx context.Context, w *work) (State, error) {
 	out := State{Instance: w.Node.Instance}
 	if !w.joined() {

@@ -118,6 +118,9 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	}
 	w := &work{In: in, cluster: cluster,
 		driver: h.Orchestrator(cluster, in.Operation), groups: h.Groups(in.Operation)}
+	if err := w.recognise(ctx); err != nil {
+		return State{}, err
+	}
 	out, err := do(ctx, w)
 	if err != nil {
 		return State{}, err
