@@ -37,6 +37,12 @@ func (h *Handler) observeRollout(ctx context.Context, w *work) (State, error) {
 		return State{}, err
 	}
 	verdict, reason := decide.WatchRollout(observation, w.State.Release, w.State.Deadline, h.Now())
+	if verdict == decide.Healthy && observation.Desired != replicas(w.service, observation) {
+		// Somebody changed the scale meanwhile, or another one is wanted: while an
+		// operation is at work, no drift is repaired but by the operation itself.
+		reason = fmt.Sprintf("%d tasks are asked for, and %d are wanted", observation.Desired, w.service.Replicas)
+		return h.looked(w.State, decide.Progressing, reason), w.driver.Scale(ctx, w.ref(), w.service.Replicas)
+	}
 	if verdict == decide.Healthy {
 		if err := h.activate(ctx, w, observation); err != nil {
 			return State{}, err
