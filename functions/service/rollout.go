@@ -37,11 +37,8 @@ func (h *Handler) observeRollout(ctx context.Context, w *work) (State, error) {
 		return State{}, err
 	}
 	verdict, reason := decide.WatchRollout(observation, w.State.Release, w.State.Deadline, h.Now())
-	if verdict == decide.Healthy && observation.Desired != replicas(w.service, observation) {
-		// Somebody changed the scale meanwhile, or another one is wanted: while an
-		// operation is at work, no drift is repaired but by the operation itself.
-		reason = fmt.Sprintf("%d tasks are asked for, and %d are wanted", observation.Desired, w.service.Replicas)
-		return h.looked(w.State, decide.Progressing, reason), w.driver.Scale(ctx, w.ref(), w.service.Replicas)
+	if verdict, reason, err = h.keepScale(ctx, w, observation, verdict, reason); err != nil {
+		return State{}, err
 	}
 	if verdict == decide.Healthy {
 		if err := h.activate(ctx, w, observation); err != nil {
@@ -49,6 +46,20 @@ func (h *Handler) observeRollout(ctx context.Context, w *work) (State, error) {
 		}
 	}
 	return h.looked(w.State, verdict, reason), nil
+}
+
+// keepScale asks again for the tasks that are wanted when a release is healthy at
+// another scale, and goes on with the watch: while an operation is at work, no drift
+// is repaired but by the operation itself. Past the deadline it leaves the scale as
+// it is.
+func (h *Handler) keepScale(ctx context.Context, w *work, observation orchestrator.Observation,
+	verdict decide.Verdict, reason string) (decide.Verdict, string, error) {
+	wanted := replicas(w.service, observation)
+	if verdict != decide.Healthy || observation.Desired == wanted || !h.Now().Before(w.State.Deadline) {
+		return verdict, reason, nil
+	}
+	reason = fmt.Sprintf("%d tasks are asked for, and %d are wanted", observation.Desired, wanted)
+	return decide.Progressing, reason, w.driver.Scale(ctx, w.ref(), wanted)
 }
 
 // activate writes that a release is in effect, and the one before it no more.
@@ -146,7 +157,8 @@ func (h *Handler) lookAtRollBack(ctx context.Context, w *work) (decide.Verdict, 
 			return "", "", none, err
 		}
 		verdict, reason := decide.WatchRollout(observation, w.State.Release, w.State.Deadline, h.Now())
-		return verdict, reason, observation, nil
+		verdict, reason, err = h.keepScale(ctx, w, observation, verdict, reason)
+		return verdict, reason, observation, err
 	}
 	left, err := w.driver.Remove(ctx, w.ref())
 	switch {
@@ -201,6 +213,9 @@ func (h *Handler) observeRepair(ctx context.Context, w *work) (State, error) {
 	}
 	now := h.Now()
 	verdict, reason := decide.WatchRollout(observation, w.State.Release, w.State.Deadline, now)
+	if verdict, reason, err = h.keepScale(ctx, w, observation, verdict, reason); err != nil {
+		return State{}, err
+	}
 	if verdict == decide.Healthy {
 		verdict, reason = decide.WatchScale(observation, replicas(w.service, observation), w.State.Deadline, now)
 	}

@@ -36,11 +36,18 @@ func (h *Handler) observeScale(ctx context.Context, w *work) (State, error) {
 		return h.scale(ctx, w)
 	}
 	verdict, reason := decide.WatchScale(observation, w.service.Replicas, w.State.Deadline, h.Now())
+	if observation.Desired != w.service.Replicas && verdict == decide.Progressing {
+		// Somebody changed it by hand meanwhile.
+		return h.looked(w.State, verdict, reason), w.driver.Scale(ctx, w.ref(), w.service.Replicas)
+	}
 	out := h.looked(w.State, verdict, reason)
 	switch verdict {
 	case decide.Healthy:
 		service := seen(*w.service, observation)
 		service.Observed = max(service.Observed, w.State.Generation)
+		if service.Status == contract.ServiceUnhealthy && service.Release == service.ReleaseObserved {
+			service = healthy(service, w.State.Generation)
+		}
 		return out, h.write(ctx, w, service)
 	case decide.Failed:
 		out.Left = []string{serviceName(w.service)}

@@ -9,6 +9,7 @@ import (
 	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/model"
+	"portolan/shared/orchestrator"
 	"portolan/shared/step/steptest"
 	"portolan/shared/store"
 )
@@ -30,6 +31,78 @@ func TestScaleConvergesToTheNewestWish(t *testing.T) {
 			s.Errorf("the service is %+v", got)
 		}
 	})
+}
+
+// While an operation is at work nobody else repairs drift, so it does so itself.
+func TestWhatSomebodyScalesMeanwhileIsPutRight(t *testing.T) {
+	for name, test := range map[string]struct {
+		kind        contract.OperationKind
+		images      []string
+		do, observe string
+	}{
+		"rollout":   {contract.KindDeploy, []string{"web:1", "web:2"}, "ApplyRelease", "ObserveRollout"},
+		"roll back": {contract.KindDeploy, []string{"web:1", "crash"}, "RollBack", "ObserveRollBack"},
+		"scale":     {contract.KindScale, []string{"web:1"}, "ScaleService", "ObserveScale"},
+		"repair":    {contract.KindRepair, []string{"web:1"}, "RepairService", "ObserveRepair"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, test.kind, test.images, func(s *scene) {
+				s.deployed()
+				if len(test.images) > 1 {
+					s.want(2)
+				}
+				state := s.do(test.do, State{})
+				if err := s.cluster.Scale(s.Context(), orchestrator.ServiceRef{Name: "web"}, 5); err != nil {
+					s.Fatal(err)
+				}
+				time.Sleep(5 * time.Minute) // all five run, and the release with them
+				if state = s.watch(test.observe, state); state.Verdict != decide.Healthy {
+					s.Fatalf("got %+v", state)
+				}
+				if seen := s.observed(); seen.Desired != 2 || s.service().ReplicasObserved != 2 {
+					s.Errorf("%d tasks are asked for", seen.Desired)
+				}
+			})
+		})
+	}
+}
+
+// A scale that somebody changes again and again keeps no rollout from its end.
+func TestScaleThatDoesNotStayEndsWithTheDeadline(t *testing.T) {
+	play(t, contract.KindDeploy, []string{"web:1"}, func(s *scene) {
+		state := s.do("ApplyRelease", State{})
+		for begun := time.Now(); state.Verdict == decide.Progressing; {
+			if time.Since(begun) > decide.DefaultRolloutDeadline+10*time.Minute {
+				s.Fatalf("it goes on: %+v", state)
+			}
+			if err := s.cluster.Scale(s.Context(), orchestrator.ServiceRef{Name: "web"}, 5); err != nil {
+				s.Fatal(err)
+			}
+			time.Sleep(2 * time.Minute)
+			state = s.do("ObserveRollout", state)
+		}
+		if state.Verdict != decide.Healthy || s.service().ReleaseObserved != 1 {
+			s.Errorf("got %+v", state)
+		}
+	})
+}
+
+// A service is well again once what failed the last time succeeds.
+func TestScaleMakesAnUnhealthyServiceHealthy(t *testing.T) {
+	for _, wanted := range []int64{1, 2} {
+		play(t, contract.KindScale, []string{"web:1", "web:2"}, func(s *scene) {
+			s.deployed()
+			s.change(func(v *model.Service) {
+				v.Status, v.Reason, v.Release, v.Replicas = contract.ServiceUnhealthy, "no room", wanted, 3
+			})
+			if state := s.watch("ObserveScale", s.do("ScaleService", State{})); state.Verdict != decide.Healthy {
+				s.Fatalf("got %+v", state)
+			}
+			if got := s.service(); (got.Status == contract.ServiceHealthy) != (wanted == 1) {
+				s.Errorf("release %d is wanted, and the service is %s", wanted, got.Status)
+			}
+		})
+	}
 }
 
 func TestScaleIn(t *testing.T) {

@@ -102,6 +102,15 @@ func (s *scene) release(number int64) model.Release {
 	return *r
 }
 
+func (s *scene) observed() orchestrator.Observation {
+	s.Helper()
+	observation, err := s.cluster.Observe(s.Context(), orchestrator.ServiceRef{Name: "web"})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return observation
+}
+
 // deployed brings the newest release into effect.
 func (s *scene) deployed() {
 	s.Helper()
