@@ -149,22 +149,3 @@ func (h *Handler) enqueue(ctx context.Context, r *request, w wish) (model.Operat
 func (r *request) cause(why string) contract.Cause {
 	return contract.Cause{Who: r.caller, What: r.operation.ID, Why: why, Source: "api", EventId: r.id}
 }
-
-// open returns the operation of a kind that was not yet carried out on a target,
-// or nil.
-func (h *Handler) open(ctx context.Context, t contract.Target, kind contract.OperationKind) (*model.Operation, error) {
-	queue, err := h.Store.Queue(ctx, model.TargetKey(t))
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range queue.Operations {
-		o, err := h.Store.Operation(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if o.Kind == kind && !o.Ended() {
-			return o, nil
-		}
-	}
-	return nil, nil
-}

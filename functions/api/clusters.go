@@ -6,6 +6,7 @@ import (
 	"portolan/shared/contract"
 	"portolan/shared/decide"
 	"portolan/shared/fault"
+	"portolan/shared/intake"
 	"portolan/shared/model"
 	"portolan/shared/problem"
 	"portolan/shared/store"
@@ -80,7 +81,7 @@ func (h *Handler) retireCluster(ctx context.Context, r *request) (answer, error)
 		}
 		switch c.Status {
 		case contract.ClusterRetiring:
-			o, err := h.open(ctx, r.target(), contract.KindRetire)
+			o, err := intake.Open(ctx, h.Store, r.target(), contract.KindRetire)
 			if err != nil {
 				return decision{}, err
 			}
@@ -125,7 +126,7 @@ func (h *Handler) unchangeable(ctx context.Context, c *model.Cluster) error {
 	case contract.ClusterRetiring:
 		kind, doing = contract.KindRetire, "is being retired"
 	}
-	o, err := h.open(ctx, contract.Target{Cluster: c.Name()}, kind)
+	o, err := intake.Open(ctx, h.Store, contract.Target{Cluster: c.Name()}, kind)
 	if err != nil {
 		return err
 	}

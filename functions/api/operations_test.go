@@ -11,6 +11,7 @@ import (
 
 	"portolan/shared/contract"
 	"portolan/shared/contract/schema"
+	"portolan/shared/decide"
 	"portolan/shared/model"
 	"portolan/shared/store"
 )
@@ -105,6 +106,32 @@ func TestPutService(t *testing.T) {
 	rest := as[contract.ReleasePage](d.send("GET", theService+"/releases?limit=2&next="+releases.Next, ""), 200)
 	if len(rest.Items) != 1 || rest.Items[0].Number != 1 || rest.Items[0].Image != "registry.example.com/shop/web:1.4" {
 		t.Errorf("the oldest releases are %+v", rest)
+	}
+}
+
+// The description of a release whose rollout ended dirty is rolled out again when it
+// is put again.
+func TestPutServiceWhoseReleaseIsNotInEffect(t *testing.T) {
+	d := deployed(t)
+	put := with(wildfly, `web:1.4`, `web:1.5`)
+	first := as[contract.Operation](d.send("PUT", theService, put), http.StatusAccepted)
+	as[contract.Service](d.send("PUT", theService, put), http.StatusOK) // its rollout is on its way
+
+	o, err := d.Store.Operation(t.Context(), first.Id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := d.service()
+	v.Status, v.Reason = contract.ServiceUnhealthy, "nobody answers"
+	ended := decide.End(*o, contract.OperationFailedDirty, v.Reason, nil, d.now)
+	d.commit(append(store.EndOperation(ended), store.UpdateService(v))...)
+
+	again := as[contract.Operation](d.send("PUT", theService, put), http.StatusAccepted)
+	if again.Kind != contract.KindDeploy || again.Id == first.Id || again.Release != first.Release+1 {
+		t.Errorf("the operation is %+v", again)
+	}
+	if v := d.service(); v.Release != again.Release || v.Status != contract.ServiceDeploying {
+		t.Errorf("the service is %+v", v)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"portolan/shared/contract"
 	"portolan/shared/decide"
 	"portolan/shared/fault"
+	"portolan/shared/intake"
 	"portolan/shared/model"
 	"portolan/shared/problem"
 	"portolan/shared/store"
@@ -83,9 +84,23 @@ func (h *Handler) putService(ctx context.Context, r *request) (answer, error) {
 		if current != nil && current.Status == contract.ServiceRetiring {
 			return decision{}, h.retiring(ctx, r)
 		}
-		change := decide.PutService(c, name, current, newest, spec, r.cause("the description is new"), h.Now())
+		deploying, err := h.deploying(ctx, r, current)
+		if err != nil {
+			return decision{}, err
+		}
+		change := decide.PutService(c, name, current, newest, spec, deploying, r.cause("the description is new"), h.Now())
 		return h.applyService(ctx, r, change, current, newest)
 	})
+}
+
+// deploying says whether an operation is on its way to the release that is wanted.
+// There is none to look for when it is in effect.
+func (h *Handler) deploying(ctx context.Context, r *request, current *model.Service) (bool, error) {
+	if current == nil || decide.InEffect(current) {
+		return false, nil
+	}
+	o, err := intake.Open(ctx, h.Store, r.target(), contract.KindDeploy)
+	return o != nil, err
 }
 
 // check refuses what no orchestrator can do, and what the cluster's cannot.
@@ -123,7 +138,7 @@ func (h *Handler) applyService(ctx context.Context, r *request, change decide.Se
 
 // retiring says that a service takes no changes, and which operation to wait for.
 func (h *Handler) retiring(ctx context.Context, r *request) error {
-	o, err := h.open(ctx, r.target(), contract.KindRetire)
+	o, err := intake.Open(ctx, h.Store, r.target(), contract.KindRetire)
 	if err != nil {
 		return err
 	}
@@ -148,7 +163,7 @@ func (h *Handler) retireService(ctx context.Context, r *request) (answer, error)
 		case contract.ServiceRetired:
 			return decision{}, fault.New(fault.NotFound, "service %s of cluster %s was retired", v.Name, c.Name())
 		case contract.ServiceRetiring:
-			o, err := h.open(ctx, r.target(), contract.KindRetire)
+			o, err := intake.Open(ctx, h.Store, r.target(), contract.KindRetire)
 			if err != nil {
 				return decision{}, err
 			}

@@ -223,7 +223,11 @@ func (h *Handler) decide(
 	if err != nil {
 		return decide.ServiceChange{}, err
 	}
-	return decide.ReleaseBuild(*service, wanted, recent, b, cause, h.Now()), nil
+	deploy, err := intake.Open(ctx, h.Store, t, contract.KindDeploy)
+	if err != nil {
+		return decide.ServiceChange{}, err
+	}
+	return decide.ReleaseBuild(*service, wanted, recent, b, deploy != nil, cause, h.Now()), nil
 }
 
 func (h *Handler) apply(

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
 
 	"portolan/shared/contract"
+	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/store"
 )
@@ -63,6 +64,22 @@ func TestAnExecutionThatCameBeforeReleasesNothing(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	x.releases(2, 1)
+}
+
+func TestAnImageWhoseRolloutEndedDirtyIsReleasedAgain(t *testing.T) {
+	x := newTable(t, bound)
+	x.pipelines.add(execution, noon, map[string]string{"IMAGE_URI": image + "@" + shaA})
+	first := x.handle(document(t, succeeded))
+	o, err := x.store.Operation(t.Context(), first.Operation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.commit(store.EndOperation(decide.End(*o, contract.OperationFailedDirty, "nobody answers", nil, now))...)
+	x.pipelines.add("retried", noon, map[string]string{"IMAGE_URI": image + "@" + shaA})
+	got := x.handle(document(t, succeeded, execution, "retried"))
+	if got.Release != first.Release+1 || got.Operation == first.Operation {
+		t.Errorf("got %+v", got)
+	}
 }
 
 func TestAnOlderExecutionThatFinishesLateDoesNotRollBack(t *testing.T) {

@@ -155,8 +155,11 @@ type Build struct {
 // Executions may finish in another order than they started, and events come in any
 // order, so a build gives way to one that started later. One that was rolled back
 // does not count: the release wanted is an earlier one again.
+//
+// deploying is as in PutService: an image whose rollout ended dirty is rolled out
+// once more when it comes again.
 func ReleaseBuild(service model.Service, wanted *model.Release, recent []model.Release, b Build,
-	cause contract.Cause, now time.Time) ServiceChange {
+	deploying bool, cause contract.Cause, now time.Time) ServiceChange {
 	stay := func(format string, args ...any) ServiceChange {
 		return ServiceChange{Service: service, Reason: fmt.Sprintf(format, args...)}
 	}
@@ -164,7 +167,7 @@ func ReleaseBuild(service model.Service, wanted *model.Release, recent []model.R
 	case contract.ServiceRetiring, contract.ServiceRetired:
 		return stay("the service is %s", service.Status)
 	}
-	if b.Pinned == wanted.Image {
+	if b.Pinned == wanted.Image && (InEffect(&service) || deploying) {
 		return stay("release %d has this image already", wanted.Number)
 	}
 	for _, r := range recent {

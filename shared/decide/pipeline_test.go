@@ -120,7 +120,7 @@ func TestFindCommit(t *testing.T) {
 
 func TestReleaseBuild(t *testing.T) {
 	service := model.Service{Cluster: "shop", Name: "web", Status: contract.ServiceHealthy,
-		Replicas: 4, Release: 2, LastRelease: 3, Generation: 7}
+		Replicas: 4, Release: 2, ReleaseObserved: 2, LastRelease: 3, Generation: 7}
 	wanted := &model.Release{Number: 2, Image: "web@" + sha, BuiltAt: build0,
 		Spec: contract.ServiceSpec{Image: "web:1", Cpu: 256}}
 	old := model.Release{Number: 1, BuiltAt: build0.Add(-time.Hour)}
@@ -131,6 +131,9 @@ func TestReleaseBuild(t *testing.T) {
 	early, same := new, new
 	early.At, same.Pinned = build0.Add(-time.Minute), wanted.Image
 	later := model.Release{Number: 3, BuiltAt: build0.Add(time.Hour)}
+	dirty := service
+	dirty.ReleaseObserved = 1
+	underWay := map[string]bool{"same image, whose rollout is under way": true}
 	tests := []struct {
 		name    string
 		service model.Service
@@ -139,6 +142,8 @@ func TestReleaseBuild(t *testing.T) {
 		reason  string
 		kind    contract.OperationKind
 	}{
+		{"same image, which is not in effect", dirty, []model.Release{*wanted}, same, "there is a new release", contract.KindDeploy},
+		{"same image, whose rollout is under way", dirty, []model.Release{*wanted}, same, "release 2 has this image already", ""},
 		{"new", service, []model.Release{*wanted, old}, new, "there is a new release", contract.KindDeploy},
 		{"newer one was rolled back", service, []model.Release{bad, *wanted}, new, "there is a new release", contract.KindDeploy},
 		{"same start", service, []model.Release{*wanted}, Build{Text: "x", Pinned: "y", At: build0}, "there is a new release", contract.KindDeploy},
@@ -148,7 +153,7 @@ func TestReleaseBuild(t *testing.T) {
 		{"retiring", retiring, nil, new, "the service is Retiring", ""},
 	}
 	for _, test := range tests {
-		got := ReleaseBuild(test.service, wanted, test.recent, test.build, contract.Cause{Source: "pipeline"}, build0)
+		got := ReleaseBuild(test.service, wanted, test.recent, test.build, underWay[test.name], contract.Cause{Source: "pipeline"}, build0)
 		if got.Kind != test.kind || got.Reason != test.reason || (got.Release != nil) != (test.kind != "") {
 			t.Errorf("%s: got %+v", test.name, got)
 			continue

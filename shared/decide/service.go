@@ -3,6 +3,7 @@ package decide
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"portolan/shared/contract"
@@ -24,8 +25,12 @@ type ServiceChange struct {
 // description that differs from it in more than the number of replicas is a new
 // release; replicas alone scale the service. A retired service that is described
 // again goes on with its numbers of releases.
+//
+// deploying says whether an operation is on its way to the release that is wanted.
+// When none is, and another one is in effect since a rollout ended dirty, the same
+// description is rolled out once more.
 func PutService(cluster *model.Cluster, name string, current *model.Service, newest *model.Release,
-	spec contract.ServiceSpec, cause contract.Cause, now time.Time) ServiceChange {
+	spec contract.ServiceSpec, deploying bool, cause contract.Cause, now time.Time) ServiceChange {
 	service := model.Service{
 		Cluster: cluster.Name(), Name: name, Team: cluster.Spec.Team, Replicas: 1, CreatedAt: now,
 	}
@@ -45,11 +50,24 @@ func PutService(cluster *model.Cluster, name string, current *model.Service, new
 		change := AddRelease(service, described, spec.Image, "", cause, now)
 		change.Reason = "the description is new"
 		return change
+	case !InEffect(current) && !deploying:
+		return repeatRelease(service, *newest, cause, now)
 	case scaled:
 		service.Generation++
 		return ServiceChange{Service: service, Kind: contract.KindScale, Reason: "the number of replicas is new"}
 	}
 	return ServiceChange{Service: service, Reason: "the service is described so already"}
+}
+
+// InEffect says whether the release that is wanted of a service is in effect.
+func InEffect(s *model.Service) bool { return s.Release == s.ReleaseObserved }
+
+// repeatRelease makes a release, as it is, the next one of its service.
+func repeatRelease(service model.Service, r model.Release, cause contract.Cause, now time.Time) ServiceChange {
+	change := AddRelease(service, r.Spec, r.Image, r.Commit, cause, now)
+	change.Release.BuiltAt = r.BuiltAt
+	change.Reason = fmt.Sprintf("release %d is not in effect, and no operation is on its way to it", r.Number)
+	return change
 }
 
 // sameDescription compares what two descriptions say: a list that is empty and one

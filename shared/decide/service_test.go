@@ -22,7 +22,7 @@ func TestPutService(t *testing.T) {
 	two, three := 2, 3
 	running := model.Service{
 		Cluster: "demo", Name: "web", Team: "shop", Status: contract.ServiceHealthy,
-		Generation: 4, Replicas: 2, Release: 3, LastRelease: 5, Version: 9,
+		Generation: 4, Replicas: 2, Release: 3, ReleaseObserved: 3, LastRelease: 5, Version: 9,
 	}
 	retired := running
 	retired.Status = contract.ServiceRetired
@@ -52,7 +52,7 @@ func TestPutService(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := running
-			got := PutService(onDemo, "web", test.current, test.newest, test.spec, asked, atNoon)
+			got := PutService(onDemo, "web", test.current, test.newest, test.spec, false, asked, atNoon)
 			v := got.Service
 			if got.Kind != test.kind || v.Generation != test.generation || v.Release != test.release || v.Replicas != test.replicas {
 				t.Errorf("%s, and the service is %+v", got.Kind, v)
@@ -72,6 +72,47 @@ func TestPutService(t *testing.T) {
 			if r := got.Release; r.Number != v.LastRelease || r.Spec.Replicas != nil || r.Spec.Image != test.spec.Image ||
 				r.Status != contract.ReleasePending || r.Cause != asked || !r.CreatedAt.Equal(atNoon) || v.Status != contract.ServiceDeploying {
 				t.Errorf("the release is %+v of %+v", r, v)
+			}
+		})
+	}
+}
+
+// A release that is wanted and not in effect, because its rollout ended dirty, can be
+// asked for again.
+func TestPutServiceAgain(t *testing.T) {
+	three := 3
+	newest := &model.Release{Number: 5, Spec: described("web:1", nil), Image: "web@sha256:1", Commit: "c0ffee", BuiltAt: atNoon.Add(-time.Hour)}
+	dirty := model.Service{
+		Cluster: "demo", Name: "web", Team: "shop", Status: contract.ServiceUnhealthy, Reason: "no answer",
+		Generation: 4, Replicas: 2, Release: 5, ReleaseObserved: 4, LastRelease: 6,
+	}
+	for name, test := range map[string]struct {
+		spec      contract.ServiceSpec
+		deploying bool
+
+		kind    contract.OperationKind
+		release int64
+	}{
+		"the same":                         {described("web:1", nil), false, contract.KindDeploy, 7},
+		"the same, and other replicas":     {described("web:1", &three), false, contract.KindDeploy, 7},
+		"the same while it is on its way":  {described("web:1", nil), true, "", 5},
+		"other replicas, while on its way": {described("web:1", &three), true, contract.KindScale, 5},
+		"another one":                      {described("web:2", nil), false, contract.KindDeploy, 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := PutService(onDemo, "web", &dirty, newest, test.spec, test.deploying, asked, atNoon)
+			if v := got.Service; got.Kind != test.kind || v.Release != test.release {
+				t.Fatalf("%s because %q, and the service is %+v", got.Kind, got.Reason, v)
+			}
+			if test.spec.Replicas != nil && got.Service.Replicas != three {
+				t.Errorf("%d replicas are wanted", got.Service.Replicas)
+			}
+			if test.kind != contract.KindDeploy || test.spec.Image != "web:1" {
+				return
+			}
+			if r := got.Release; r.Image != newest.Image || r.Commit != newest.Commit || !r.BuiltAt.Equal(newest.BuiltAt) ||
+				!sameDescription(r.Spec, newest.Spec) || r.Cause != asked || r.Status != contract.ReleasePending {
+				t.Errorf("the release is %+v", r)
 			}
 		})
 	}

@@ -56,6 +56,25 @@ func Enqueue(ctx context.Context, s Store, o model.Operation) (model.Operation, 
 	return o, store.CreateOperation(o), nil
 }
 
+// Open returns the operation of a kind that was not yet carried out on a target, or
+// nil.
+func Open(ctx context.Context, s Store, t contract.Target, kind contract.OperationKind) (*model.Operation, error) {
+	queue, err := s.Queue(ctx, model.TargetKey(t))
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range queue.Operations {
+		o, err := s.Operation(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if o.Kind == kind && !o.Ended() {
+			return o, nil
+		}
+	}
+	return nil, nil
+}
+
 // joins says whether a wish can be left to an operation that waits. One with
 // somebody waiting for its end stays as it is.
 func joins(waiting, wish *model.Operation) bool {
