@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 
 	"portolan/shared/contract"
 	"portolan/shared/decide"
@@ -19,6 +20,10 @@ func (h *Handler) createCluster(ctx context.Context, r *request) (answer, error)
 	}
 	if err := problem.Of(problem.Invalid, decide.CheckCluster(spec)); err != nil {
 		return answer{}, err
+	}
+	if h.Checks[spec.Orchestrator] == nil {
+		return answer{}, problem.Of(problem.Invalid, []fault.Field{{Pointer: "/orchestrator",
+			Detail: fmt.Sprintf("Portolan does not run %s yet", spec.Orchestrator)}})
 	}
 	return h.change(ctx, r, func(ctx context.Context) (decision, error) {
 		taken, err := h.Store.Cluster(ctx, spec.Name)
@@ -62,11 +67,15 @@ func (h *Handler) changeCluster(ctx context.Context, r *request) (answer, error)
 		if err != nil {
 			return decision{}, err
 		}
-		d := decision{reason: "drift is " + string(wanted.Drift) + " already"}
-		if c.Spec.Drift != wanted.Drift {
-			c.Spec.Drift = wanted.Drift
-			d.writes = []store.Write{store.UpdateCluster(*c)}
-			d.reason = "drift is " + string(wanted.Drift) + " from now on"
+		changed, wrong := decide.ChangeCluster(*c, wanted)
+		if err := problem.Of(problem.Invalid, wrong); err != nil {
+			return decision{}, err
+		}
+		d := decision{reason: "the cluster is so already"}
+		if changed != nil {
+			d.writes = []store.Write{store.UpdateCluster(*changed)}
+			d.reason = fmt.Sprintf("drift is %s, verbs are %q from now on", changed.Spec.Drift, changed.Spec.Adopted.Verbs)
+			c = changed
 		}
 		d.answer, err = ok(clusterView(*c))
 		return d, err

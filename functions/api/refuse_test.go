@@ -98,7 +98,7 @@ var impossible = map[string]refusalCase{
 		[]string{`/nodePools must have exactly one node pool for ecs on EC2, not 0`}},
 	"two node pools": {"POST", clusters, with(onEC2, `"nodePools":[`,
 		`"nodePools":[{"name":"b","instanceType":"m6i.large","size":1},`), nil, 422, problem.Invalid, "",
-		[]string{`/nodePools must have at most 1 item, not 2`}},
+		[]string{`/nodePools must have exactly one node pool for ecs on EC2, not 2`}},
 	"a pool past its maximum": {"POST", clusters, with(onEC2, `"size":2`, `"size":7`), nil, 422, problem.Invalid, "",
 		[]string{`/nodePools/0/size must be at most sizeMax, which is 6, not 7`}},
 	"a VPC without subnets": {"POST", clusters, with(fargate, `"ecs":{`, `"network":{"vpcId":"vpc-0a1b2c3d","cidr":"10.0.0.0/16"},"ecs":{`),

@@ -11,7 +11,8 @@ func clusterView(c model.Cluster) contract.Cluster {
 	out := contract.Cluster{
 		Name: c.Name(), Team: c.Spec.Team, Orchestrator: c.Spec.Orchestrator, Drift: c.Spec.Drift,
 		Status: c.Status, StatusReason: c.Reason, Generation: c.Generation, ObservedGeneration: c.Observed,
-		Network: c.Spec.Network, Ecs: c.Spec.Ecs, Stacks: c.Stacks, Endpoint: c.Endpoint,
+		Network: c.Spec.Network, Adopted: c.Spec.Adopted, Ecs: c.Spec.Ecs, Kubernetes: c.Spec.Kubernetes,
+		Version: c.OrchestratorVersion, Stacks: c.Stacks, Endpoint: c.Endpoint,
 		CreatedAt: c.CreatedAt, NodePools: make([]contract.NodePool, len(c.NodePools)),
 	}
 	for i, pool := range c.NodePools {
@@ -27,7 +28,8 @@ func nodePoolView(c *model.Cluster, pool model.NodePool) contract.NodePool {
 	}
 	for _, spec := range c.Spec.NodePools {
 		if spec.Name == pool.Name {
-			out.InstanceType, out.KeyPair, out.RootVolumeGiB = spec.InstanceType, spec.KeyPair, spec.RootVolumeGiB
+			out.InstanceType, out.Spot = spec.InstanceType, spec.Spot
+			out.KeyPair, out.RootVolumeGiB = spec.KeyPair, spec.RootVolumeGiB
 		}
 	}
 	return out

@@ -127,6 +127,27 @@ func (e IngressPort) Valid() bool {
 	}
 }
 
+// Defines values for KubernetesClusterEndpointAccess.
+const (
+	EndpointPrivate          KubernetesClusterEndpointAccess = "private"
+	EndpointPublic           KubernetesClusterEndpointAccess = "public"
+	EndpointPublicAndPrivate KubernetesClusterEndpointAccess = "publicAndPrivate"
+)
+
+// Valid indicates whether the value is a known member of the KubernetesClusterEndpointAccess enum.
+func (e KubernetesClusterEndpointAccess) Valid() bool {
+	switch e {
+	case EndpointPrivate:
+		return true
+	case EndpointPublic:
+		return true
+	case EndpointPublicAndPrivate:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LoggingDriver.
 const (
 	Awslogs LoggingDriver = "awslogs"
@@ -147,6 +168,7 @@ func (e LoggingDriver) Valid() bool {
 
 // Defines values for OperationKind.
 const (
+	KindAdopt       OperationKind = "adopt"
 	KindAutoscale   OperationKind = "autoscale"
 	KindDeploy      OperationKind = "deploy"
 	KindProvision   OperationKind = "provision"
@@ -159,6 +181,8 @@ const (
 // Valid indicates whether the value is a known member of the OperationKind enum.
 func (e OperationKind) Valid() bool {
 	switch e {
+	case KindAdopt:
+		return true
 	case KindAutoscale:
 		return true
 	case KindDeploy:
@@ -207,13 +231,16 @@ func (e OperationStatus) Valid() bool {
 
 // Defines values for Orchestrator.
 const (
-	Ecs Orchestrator = "ecs"
+	Ecs        Orchestrator = "ecs"
+	Kubernetes Orchestrator = "kubernetes"
 )
 
 // Valid indicates whether the value is a known member of the Orchestrator enum.
 func (e Orchestrator) Valid() bool {
 	switch e {
 	case Ecs:
+		return true
+	case Kubernetes:
 		return true
 	default:
 		return false
@@ -325,6 +352,67 @@ func (e ServiceStatus) Valid() bool {
 	}
 }
 
+// Defines values for TolerationEffect.
+const (
+	NoExecute        TolerationEffect = "NoExecute"
+	NoSchedule       TolerationEffect = "NoSchedule"
+	PreferNoSchedule TolerationEffect = "PreferNoSchedule"
+)
+
+// Valid indicates whether the value is a known member of the TolerationEffect enum.
+func (e TolerationEffect) Valid() bool {
+	switch e {
+	case NoExecute:
+		return true
+	case NoSchedule:
+		return true
+	case PreferNoSchedule:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Verb.
+const (
+	VerbDeploy Verb = "deploy"
+	VerbDrain  Verb = "drain"
+	VerbRepair Verb = "repair"
+	VerbRun    Verb = "run"
+	VerbScale  Verb = "scale"
+)
+
+// Valid indicates whether the value is a known member of the Verb enum.
+func (e Verb) Valid() bool {
+	switch e {
+	case VerbDeploy:
+		return true
+	case VerbDrain:
+		return true
+	case VerbRepair:
+		return true
+	case VerbRun:
+		return true
+	case VerbScale:
+		return true
+	default:
+		return false
+	}
+}
+
+// AdoptedCluster Present on a cluster that somebody else made. Portolan looks at it, changes what `verbs` allow, and lets go of it
+// when it is retired, without deleting what it did not make.
+type AdoptedCluster struct {
+	// Credentials ARN of the secret that lets Portolan in: a kubeconfig for kubernetes.
+	//
+	// Example: arn:aws:secretsmanager:eu-central-1:123456789012:secret:portolan/shop-AbCdEf
+	Credentials string `json:"credentials"`
+
+	// Verbs What Portolan may do on an adopted cluster; only to look when empty. `deploy` creates, rolls out and removes services, `scale`
+	// changes their number of tasks, `drain` cordons and drains nodes, `repair` puts drift right, `run` runs jobs.
+	Verbs Verbs `json:"verbs,omitempty,omitzero"`
+}
+
 // AuditPage defines model for AuditPage.
 type AuditPage struct {
 	Items []AuditRecord `json:"items"`
@@ -424,7 +512,10 @@ type Cause struct {
 
 // Cluster defines model for Cluster.
 type Cluster struct {
-	CreatedAt time.Time `json:"createdAt"`
+	// Adopted Present on a cluster that somebody else made. Portolan looks at it, changes what `verbs` allow, and lets go of it
+	// when it is retired, without deleting what it did not make.
+	Adopted   AdoptedCluster `json:"adopted,omitempty,omitzero"`
+	CreatedAt time.Time      `json:"createdAt"`
 
 	// Drift Whether what somebody changed by hand is put right, or only told.
 	Drift Drift      `json:"drift"`
@@ -435,6 +526,9 @@ type Cluster struct {
 
 	// Generation Raised by each change of what is wanted.
 	Generation int64 `json:"generation"`
+
+	// Kubernetes An Amazon EKS cluster, unless the cluster is adopted.
+	Kubernetes KubernetesCluster `json:"kubernetes,omitempty,omitzero"`
 
 	// Name A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
 	//
@@ -458,12 +552,21 @@ type Cluster struct {
 	//
 	// Example: web
 	Team Name `json:"team"`
+
+	// Version The orchestrator's version when the cluster was last looked at.
+	//
+	// Example: v1.34.2
+	Version string `json:"version,omitempty,omitzero"`
 }
 
 // ClusterChange defines model for ClusterChange.
 type ClusterChange struct {
 	// Drift Whether what somebody changed by hand is put right, or only told.
-	Drift Drift `json:"drift"`
+	Drift Drift `json:"drift,omitempty,omitzero"`
+
+	// Verbs What Portolan may do on an adopted cluster; only to look when empty. `deploy` creates, rolls out and removes services, `scale`
+	// changes their number of tasks, `drain` cordons and drains nodes, `repair` puts drift right, `run` runs jobs.
+	Verbs Verbs `json:"verbs,omitempty,omitzero"`
 }
 
 // ClusterPage defines model for ClusterPage.
@@ -474,9 +577,16 @@ type ClusterPage struct {
 
 // ClusterSpec What a team asks for.
 type ClusterSpec struct {
+	// Adopted Present on a cluster that somebody else made. Portolan looks at it, changes what `verbs` allow, and lets go of it
+	// when it is retired, without deleting what it did not make.
+	Adopted AdoptedCluster `json:"adopted,omitempty,omitzero"`
+
 	// Drift Whether what somebody changed by hand is put right, or only told.
 	Drift Drift      `json:"drift,omitempty,omitzero"`
 	Ecs   EcsCluster `json:"ecs,omitempty,omitzero"`
+
+	// Kubernetes An Amazon EKS cluster, unless the cluster is adopted.
+	Kubernetes KubernetesCluster `json:"kubernetes,omitempty,omitzero"`
 
 	// Name A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
 	//
@@ -486,7 +596,7 @@ type ClusterSpec struct {
 	// Network A new VPC, unless `vpcId` names an existing one.
 	Network Network `json:"network,omitempty,omitzero"`
 
-	// NodePools Nodes by shape. None for ECS on Fargate.
+	// NodePools Nodes by shape. One for ECS on EC2; none for ECS on Fargate and for an adopted cluster.
 	NodePools    []NodePoolSpec `json:"nodePools,omitempty,omitzero"`
 	Orchestrator Orchestrator   `json:"orchestrator"`
 
@@ -594,6 +704,66 @@ type Ingress struct {
 // IngressPort 22 for SSH to the nodes; 80 for the load balancer.
 type IngressPort int
 
+// KubernetesCluster An Amazon EKS cluster, unless the cluster is adopted.
+type KubernetesCluster struct {
+	// Context Context of an adopted cluster's kubeconfig; its current one when absent.
+	//
+	// Example: admin@prod
+	Context string `json:"context,omitempty,omitzero"`
+
+	// EksCluster Name in Amazon EKS of an adopted cluster that is one, so that its services can have IAM roles.
+	//
+	// Example: prod
+	EksCluster string `json:"eksCluster,omitempty,omitzero"`
+
+	// EndpointAccess From where the API server of a new cluster is reached. Portolan reaches a private one through the connector in the cluster's VPC.
+	EndpointAccess KubernetesClusterEndpointAccess `json:"endpointAccess,omitempty,omitzero"`
+
+	// Namespace Namespace of services that name none; it has to exist.
+	//
+	// Example: shop
+	Namespace string `json:"namespace,omitempty,omitzero"`
+
+	// OpenToTheInternet Has to be true for a public endpoint that 0.0.0.0/0 reaches, and says that this is meant.
+	OpenToTheInternet bool `json:"openToTheInternet,omitempty,omitzero"`
+
+	// PublicAccessCidrs From where a public endpoint is reached. Portolan, too, then uses the connector where the endpoint is also private.
+	PublicAccessCidrs []string `json:"publicAccessCidrs,omitempty,omitzero"`
+
+	// Version Minor version of a new cluster; EKS's default when absent.
+	//
+	// Example: 1.34
+	Version string `json:"version,omitempty,omitzero"`
+}
+
+// KubernetesClusterEndpointAccess From where the API server of a new cluster is reached. Portolan reaches a private one through the connector in the cluster's VPC.
+type KubernetesClusterEndpointAccess string
+
+// KubernetesService defines model for KubernetesService.
+type KubernetesService struct {
+	// ForceConflicts Take over fields that another manager set, instead of reporting a conflict.
+	ForceConflicts bool `json:"forceConflicts,omitempty,omitzero"`
+
+	// IngressClass The cluster's default when absent.
+	//
+	// Example: alb
+	IngressClass string `json:"ingressClass,omitempty,omitzero"`
+
+	// Namespace The cluster's own when absent; it has to exist, and stays the same for the service's life.
+	//
+	// Example: shop
+	Namespace string `json:"namespace,omitempty,omitzero"`
+
+	// SecretKeys From the variable's name to a key of a Secret in the service's namespace.
+	SecretKeys map[string]SecretKey `json:"secretKeys,omitempty,omitzero"`
+
+	// ServiceAccount An existing service account; one of the service's name is made when absent.
+	//
+	// Example: shop
+	ServiceAccount string       `json:"serviceAccount,omitempty,omitzero"`
+	Tolerations    []Toleration `json:"tolerations,omitempty,omitzero"`
+}
+
 // LoadBalancer defines model for LoadBalancer.
 type LoadBalancer struct {
 	ContainerPort int `json:"containerPort"`
@@ -650,7 +820,8 @@ type NodePool struct {
 	SizeMax       int  `json:"sizeMax"`
 
 	// SizeObserved Nodes that had joined when the pool was last looked at.
-	SizeObserved int `json:"sizeObserved"`
+	SizeObserved int  `json:"sizeObserved"`
+	Spot         bool `json:"spot,omitempty,omitzero"`
 }
 
 // NodePoolScale defines model for NodePoolScale.
@@ -677,6 +848,9 @@ type NodePoolSpec struct {
 
 	// SizeMax No request and no policy makes the pool larger than this; 10, or `size` where that is more, when absent.
 	SizeMax int `json:"sizeMax,omitempty,omitzero"`
+
+	// Spot Whether the nodes are Spot instances; for kubernetes.
+	Spot bool `json:"spot,omitempty,omitzero"`
 }
 
 // Operation defines model for Operation.
@@ -878,6 +1052,15 @@ type RoutingRule struct {
 	Paths []string `json:"paths,omitempty,omitzero"`
 }
 
+// SecretKey defines model for SecretKey.
+type SecretKey struct {
+	// Key Example: password
+	Key string `json:"key"`
+
+	// Secret Example: shop-database
+	Secret string `json:"secret"`
+}
+
 // Service defines model for Service.
 type Service struct {
 	// Cluster A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
@@ -941,9 +1124,10 @@ type ServiceSpec struct {
 	HealthCheck HealthCheck       `json:"healthCheck,omitempty,omitzero"`
 
 	// Image Example: registry.example.com/shop/web:1.4
-	Image        string       `json:"image"`
-	LoadBalancer LoadBalancer `json:"loadBalancer,omitempty,omitzero"`
-	Logging      Logging      `json:"logging,omitempty,omitzero"`
+	Image        string            `json:"image"`
+	Kubernetes   KubernetesService `json:"kubernetes,omitempty,omitzero"`
+	LoadBalancer LoadBalancer      `json:"loadBalancer,omitempty,omitzero"`
+	Logging      Logging           `json:"logging,omitempty,omitzero"`
 
 	// Memory In MiB. A task above its limit is stopped; a reservation is only set aside.
 	Memory Memory `json:"memory"`
@@ -1008,21 +1192,53 @@ type TaskRole struct {
 	Task      string    `json:"task"`
 }
 
-// Volume defines model for Volume.
+// Toleration defines model for Toleration.
+type Toleration struct {
+	// Effect Any effect when absent.
+	Effect TolerationEffect `json:"effect,omitempty,omitzero"`
+
+	// Key Example: dedicated
+	Key string `json:"key"`
+
+	// Value Any value when absent.
+	//
+	// Example: batch
+	Value string `json:"value,omitempty,omitzero"`
+}
+
+// TolerationEffect Any effect when absent.
+type TolerationEffect string
+
+// Verb defines model for Verb.
+type Verb string
+
+// Verbs What Portolan may do on an adopted cluster; only to look when empty. `deploy` creates, rolls out and removes services, `scale`
+// changes their number of tasks, `drain` cordons and drains nodes, `repair` puts drift right, `run` runs jobs.
+type Verbs = []Verb
+
+// Volume An EFS file system, or on kubernetes a volume that its storage class makes.
 type Volume struct {
 	// ContainerPath Example: /data
 	ContainerPath string `json:"containerPath"`
 
-	// FileSystemId An EFS file system.
+	// FileSystemId An EFS file system that all tasks share.
 	//
 	// Example: fs-0a1b2c3d4e5f60718
-	FileSystemId string `json:"fileSystemId"`
+	FileSystemId string `json:"fileSystemId,omitempty,omitzero"`
 
 	// Name A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
 	//
 	// Example: web
 	Name     Name `json:"name"`
 	ReadOnly bool `json:"readOnly,omitempty,omitzero"`
+
+	// SizeGiB Size of a new volume, which one task at a time uses; it outlives releases and goes with the service.
+	SizeGiB int `json:"sizeGiB,omitempty,omitzero"`
+
+	// StorageClass Storage class of a new volume; the cluster's default when absent.
+	//
+	// Example: gp3
+	StorageClass string `json:"storageClass,omitempty,omitzero"`
 }
 
 // BindingName A DNS label of at most 32 characters, so that it fits every orchestrator's own names.

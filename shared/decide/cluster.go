@@ -3,6 +3,7 @@ package decide
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,9 @@ func NewCluster(spec contract.ClusterSpec, now time.Time) model.Cluster {
 		Spec: spec, Status: contract.ClusterProvisioning, Generation: 1,
 		Stacks: StackNames(spec), CreatedAt: now,
 	}
+	if Adopted(spec) {
+		c.Facts = AdoptedFacts(spec)
+	}
 	for _, pool := range spec.NodePools {
 		c.NodePools = append(c.NodePools, model.NodePool{
 			Name: pool.Name, Size: pool.Size, SizeMax: sizeMax(pool),
@@ -42,6 +46,26 @@ func sizeMax(pool contract.NodePoolSpec) int {
 		return max(nodePoolSizeMax, pool.Size)
 	}
 	return pool.SizeMax
+}
+
+// ChangeCluster returns the cluster with other settings, or nil when they are so
+// already, and what is wrong with the wish.
+func ChangeCluster(c model.Cluster, wanted contract.ClusterChange) (*model.Cluster, []fault.Field) {
+	if wanted.Verbs != nil && !Adopted(c.Spec) {
+		return nil, []fault.Field{{Pointer: "/verbs", Detail: "must be left out: they are for an adopted cluster, " +
+			"and Portolan made this one"}}
+	}
+	changed := false
+	if wanted.Drift != "" && wanted.Drift != c.Spec.Drift {
+		c.Spec.Drift, changed = wanted.Drift, true
+	}
+	if wanted.Verbs != nil && !slices.Equal(wanted.Verbs, c.Spec.Adopted.Verbs) {
+		c.Spec.Adopted.Verbs, changed = wanted.Verbs, true
+	}
+	if !changed {
+		return nil, nil
+	}
+	return &c, nil
 }
 
 // RetireCluster returns the cluster as it is wanted from now on: gone.
@@ -89,6 +113,7 @@ func CheckCluster(spec contract.ClusterSpec) []fault.Field {
 		}
 	}
 	b.ecs(spec)
+	b.kubernetes(spec)
 	return b
 }
 

@@ -19,10 +19,14 @@ type Stack struct {
 }
 
 // StackNames are the names of all stacks that a cluster is made of, in the order
-// of their creation.
+// of their creation. An adopted cluster has none of ours but its connector's, where
+// one is asked for.
 func StackNames(spec contract.ClusterSpec) []string {
 	if spec.Network.VpcId != "" {
 		return []string{"portolan-" + spec.Name}
+	}
+	if Adopted(spec) {
+		return nil
 	}
 	return []string{"portolan-" + spec.Name + "-network", "portolan-" + spec.Name}
 }

@@ -31,6 +31,10 @@ type Cluster struct {
 	Facts    orchestrator.Facts `json:"facts,omitzero"`
 	Endpoint string             `json:"endpoint,omitempty"`
 
+	// OrchestratorVersion is what the orchestrator said of itself when the cluster was
+	// last looked at.
+	OrchestratorVersion string `json:"orchestratorVersion,omitempty"`
+
 	CreatedAt time.Time `json:"createdAt"`
 
 	// Version is raised by each write, and each write names the one it read.

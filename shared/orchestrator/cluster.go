@@ -12,7 +12,8 @@ type ClusterRef struct {
 // Facts are what provisioning found out about a cluster: one block for each
 // orchestrator, of which exactly one is set.
 type Facts struct {
-	ECS *ECSFacts `json:"ecs,omitempty"`
+	ECS        *ECSFacts        `json:"ecs,omitempty"`
+	Kubernetes *KubernetesFacts `json:"kubernetes,omitempty"`
 }
 
 // ECSFacts are the outputs of an ECS cluster's stack.
@@ -38,6 +39,37 @@ type ECSFacts struct {
 	TaskExecutionRoleARN string `json:"taskExecutionRoleArn"`
 	LogGroup             string `json:"logGroup"`
 	AutoScalingGroup     string `json:"autoScalingGroup,omitempty"`
+}
+
+// KubernetesFacts say how a Kubernetes cluster's API server is reached, and what
+// the cluster is made of. Either Credentials is set or EKSCluster with Endpoint.
+type KubernetesFacts struct {
+	// Credentials is the ARN of the secret with an adopted cluster's kubeconfig.
+	// Context is the context in it that counts; the current one when it is empty.
+	Credentials string `json:"credentials,omitempty"`
+	Context     string `json:"context,omitempty"`
+
+	// EKSCluster is the cluster's name in Amazon EKS; empty for one that is none,
+	// whose services can have no IAM roles.
+	EKSCluster string `json:"eksCluster,omitempty"`
+
+	// Endpoint is the API server's URL, and CertificateAuthority the certificates
+	// that it is trusted by, in PEM and base64, as EKS tells them.
+	Endpoint             string `json:"endpoint,omitempty"`
+	CertificateAuthority string `json:"certificateAuthority,omitempty"`
+
+	// Connector is the ARN of the function in the cluster's VPC through which the
+	// API server is called; empty when it is called directly.
+	Connector string `json:"connector,omitempty"`
+
+	// Namespace is that of services which name none.
+	Namespace string `json:"namespace,omitempty"`
+
+	// AutoScalingGroups are those of the managed node groups, by node pool.
+	AutoScalingGroups map[string]string `json:"autoScalingGroups,omitempty"`
+
+	VPC     string   `json:"vpc,omitempty"`
+	Subnets []string `json:"subnets,omitempty"`
 }
 
 // ServiceRef names a service on a cluster.

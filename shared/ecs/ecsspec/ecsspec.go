@@ -6,6 +6,7 @@ package ecsspec
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"portolan/shared/contract"
@@ -27,6 +28,7 @@ func Check(capacity contract.EcsClusterCapacity, spec contract.ServiceSpec) []fa
 	c.placement()
 	c.secrets()
 	c.volumes()
+	c.otherOrchestrators()
 	return c.fields
 }
 
@@ -198,5 +200,17 @@ func (c *checker) volumes() {
 			c.refuse(fmt.Sprintf("/volumes/%d/name", i), "%q is taken twice", volume.Name)
 		}
 		names[volume.Name] = true
+		if volume.FileSystemId == "" {
+			c.refuse(fmt.Sprintf("/volumes/%d/fileSystemId", i), "is missing: a volume is an EFS file system")
+		}
+		if volume.SizeGiB != 0 || volume.StorageClass != "" {
+			c.refuse(fmt.Sprintf("/volumes/%d", i), "sizeGiB and storageClass are for kubernetes")
+		}
+	}
+}
+
+func (c *checker) otherOrchestrators() {
+	if !reflect.ValueOf(c.spec.Kubernetes).IsZero() {
+		c.refuse("/kubernetes", "is for services on kubernetes")
 	}
 }

@@ -44,6 +44,15 @@ func TestCheck(t *testing.T) {
 		{"reservation above limit", contract.EC2, func(s *contract.ServiceSpec) {
 			s.Memory = contract.Memory{LimitMiB: 64, ReservationMiB: 65}
 		}, "/memory/reservationMiB", "above the limit of 64"},
+		{"a volume of no file system", contract.EC2, func(s *contract.ServiceSpec) {
+			s.Volumes = []contract.Volume{{Name: "data", ContainerPath: "/data"}}
+		}, "/volumes/0/fileSystemId", "is missing"},
+		{"a volume of a class", contract.EC2, func(s *contract.ServiceSpec) {
+			s.Volumes = []contract.Volume{{Name: "data", ContainerPath: "/data", FileSystemId: "fs-1", SizeGiB: 1}}
+		}, "/volumes/0", "are for kubernetes"},
+		{"words of another orchestrator", contract.EC2, func(s *contract.ServiceSpec) {
+			s.Kubernetes.Namespace = "shop"
+		}, "/kubernetes", "is for services on kubernetes"},
 		{"fargate without cpu", contract.FARGATE, func(s *contract.ServiceSpec) {
 			s.Cpu = 0
 		}, "/cpu", "Fargate needs it"},
@@ -111,7 +120,7 @@ func TestCheck(t *testing.T) {
 			s.Secrets = map[string]string{"KEY": "arn:aws:ssm:eu-west-1:1:parameter/key"}
 		}, "/ecs/executionRole", "may read them"},
 		{"volume twice", contract.EC2, func(s *contract.ServiceSpec) {
-			s.Volumes = []contract.Volume{{Name: "data"}, {Name: "data"}}
+			s.Volumes = []contract.Volume{{Name: "data", FileSystemId: "fs-1"}, {Name: "data", FileSystemId: "fs-2"}}
 		}, "/volumes/1/name", "taken twice"},
 	}
 	for _, test := range tests {
