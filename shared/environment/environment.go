@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -27,6 +28,10 @@ type Environment struct {
 	// Now is the time, and NewID a new ULID: ids sort by the time.
 	Now   func() time.Time
 	NewID func() string
+
+	// WrapTransport, where it is set, wraps the transport of clients that are not
+	// AWS's: on one machine the API servers of simulated clusters stand behind it.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
 
 	// Variables are the function's environment variables.
 	Variables func(name string) string
