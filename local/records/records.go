@@ -39,12 +39,8 @@ func Load[T any](d *disk.Disk, bucket string, idOf func(T) string) (*Of[T], erro
 
 // Put keeps the entity in place of the one with its id, on disk first.
 func (r *Of[T]) Put(entity T) error {
-	value, err := json.Marshal(entity)
-	if err != nil {
-		return fmt.Errorf("writing to %s: %w", r.bucket, err)
-	}
 	id := r.idOf(entity)
-	err = r.disk.Update(func(tx *disk.Tx) error { return tx.Put(r.bucket, []byte(id), value) })
+	err := r.disk.Update(func(tx *disk.Tx) error { return tx.PutJSON(r.bucket, id, entity) })
 	if err != nil {
 		return fmt.Errorf("writing %s to %s: %w", id, r.bucket, err)
 	}
