@@ -52,8 +52,7 @@ func deafen(function string, now *atomic.Bool) func(*local.Config) {
 
 func TestRecordsOfTheStreamAreLost(t *testing.T) {
 	lost := new(atomic.Bool)
-	play(t, deafen("DispatchFunction", lost), func(s *stage) {
-		s.makeCluster()
+	playOn(t, withCluster, deafen("DispatchFunction", lost), func(s *stage) {
 		lost.Store(true)
 		first := s.ask(http.MethodPut, servicePath, service("1.0", 2))
 		time.Sleep(time.Minute)
@@ -69,8 +68,7 @@ func TestRecordsOfTheStreamAreLost(t *testing.T) {
 // The record that an operation ended is lost, and another one waits behind it.
 func TestNobodyIsToldOfAnEnd(t *testing.T) {
 	lost := new(atomic.Bool)
-	play(t, deafen("DispatchFunction", lost), func(s *stage) {
-		s.makeService()
+	playOn(t, withService, deafen("DispatchFunction", lost), func(s *stage) {
 		first := s.ask(http.MethodPut, servicePath, service("1.0", 3))
 		time.Sleep(2 * time.Second)
 		second := s.ask(http.MethodPut, servicePath, service("2.0", 3))
@@ -113,8 +111,7 @@ func alarmARN(name string) string {
 }
 
 func TestTheEventOfAnAlarmIsLost(t *testing.T) {
-	play(t, nil, func(s *stage) {
-		s.makeService()
+	playOn(t, withService, nil, func(s *stage) {
 		s.raise("cpu-high", types.StateValueOk)
 		s.put(clusterPath+"/policies/out", contract.PolicySpec{Alarm: alarmARN("cpu-high"), Service: "web",
 			Adjustment: 1, SizeMin: 1, SizeMax: 4, CooldownSeconds: 60})
@@ -169,8 +166,7 @@ func (s *stage) operations(target contract.Target) []model.Operation {
 // A lease runs out under an execution that is still alive, and somebody wants to
 // go on: the operation is taken over, and the old execution can write nothing more.
 func TestALeaseRunsOut(t *testing.T) {
-	play(t, nil, func(s *stage) {
-		s.makeService()
+	playOn(t, withService, nil, func(s *stage) {
 		first := s.ask(http.MethodPut, servicePath, service("2.0", 2))
 		time.Sleep(5 * time.Second)
 		s.setLease("service/shop/web", "expiresAt", &dynamodbtypes.AttributeValueMemberS{Value: "1999-12-31T00:00:00Z"})
@@ -238,8 +234,7 @@ func TestADeadlinePasses(t *testing.T) {
 
 // What carries the tag of a cluster that nobody knows is named, and left alone.
 func TestOrphansAreNamed(t *testing.T) {
-	play(t, nil, func(s *stage) {
-		s.makeCluster()
+	playOn(t, withCluster, nil, func(s *stage) {
 		compute := ec2.NewFromConfig(s.Local.UserConfig())
 		made, err := compute.CreateVpc(s.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.9.0.0/16"),
 			TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeVpc,
@@ -261,8 +256,7 @@ func TestOrphansAreNamed(t *testing.T) {
 
 // A cluster made again under a name inherits no policies and bindings.
 func TestNothingIsInherited(t *testing.T) {
-	play(t, nil, func(s *stage) {
-		s.makeService()
+	playOn(t, withService, nil, func(s *stage) {
 		s.raise("cpu-high", types.StateValueOk)
 		s.put(clusterPath+"/policies/out", contract.PolicySpec{Alarm: alarmARN("cpu-high"), Service: "web",
 			Adjustment: 1, SizeMin: 1, SizeMax: 4})
@@ -281,8 +275,7 @@ func TestNothingIsInherited(t *testing.T) {
 
 // Wishes that come while an operation of their kind waits are remembered on it.
 func TestTheCausesOfJoinedWishesAreKept(t *testing.T) {
-	play(t, nil, func(s *stage) {
-		s.makeService()
+	playOn(t, withService, nil, func(s *stage) {
 		s.ask(http.MethodPut, servicePath, service("1.0", 3))
 		time.Sleep(2 * time.Second)
 		waiting := s.ask(http.MethodPut, servicePath, service("1.0", 4))

@@ -16,15 +16,14 @@ var moments = []time.Duration{
 	0, 100 * time.Millisecond, 30 * time.Second, 90 * time.Second, 150 * time.Second, 4 * time.Minute, 6 * time.Minute,
 }
 
-// stopped runs a test for each moment: act asks for an operation, whose execution
+// stopped runs a test for each moment: ask asks for an operation, whose execution
 // is stopped at that moment, and which the test is then given as it ended. The
 // event that tells of the stop is lost half of the time.
-func stopped(t *testing.T, prepare func(*stage), ask func(*stage) contract.Operation, check func(*stage, contract.Operation)) {
+func stopped(t *testing.T, sc *scene, ask func(*stage) contract.Operation, check func(*stage, contract.Operation)) {
 	for i, moment := range moments {
 		lost := i%2 == 0
 		t.Run(fmt.Sprintf("%v lost=%v", moment, lost), func(t *testing.T) {
-			play(t, nil, func(s *stage) {
-				prepare(s)
+			playOn(t, sc, nil, func(s *stage) {
 				if lost {
 					s.lose("execution")
 				}
@@ -61,7 +60,7 @@ func (s *stage) endsWell(ended contract.Operation, wasStopped bool) {
 }
 
 func TestAStoppedProvisionLeavesNothing(t *testing.T) {
-	stopped(t, func(*stage) {}, func(s *stage) contract.Operation {
+	stopped(t, empty, func(s *stage) contract.Operation {
 		return s.ask(http.MethodPost, "/v1/clusters", cluster("shop", 2))
 	}, func(s *stage, ended contract.Operation) {
 		if ended.Status == contract.OperationSucceeded {
@@ -78,11 +77,8 @@ func TestAStoppedProvisionLeavesNothing(t *testing.T) {
 }
 
 func TestAStoppedDeployIsRolledBack(t *testing.T) {
-	before := ""
-	stopped(t, func(s *stage) {
-		s.makeService()
-		_, before = s.onECS()
-	}, func(s *stage) contract.Operation {
+	stopped(t, withService, func(s *stage) contract.Operation {
+		_, s.before = s.onECS()
 		return s.ask(http.MethodPut, servicePath, service("2.0", 2))
 	}, func(s *stage, ended contract.Operation) {
 		var v contract.Service
@@ -94,14 +90,14 @@ func TestAStoppedDeployIsRolledBack(t *testing.T) {
 		if v.Release != want || v.ReleaseObserved != want || v.Status != contract.ServiceHealthy {
 			s.Errorf("after %s the service is %s at release %d (observed %d)", ended.Status, v.Status, v.Release, v.ReleaseObserved)
 		}
-		if _, definition := s.onECS(); (definition == before) != (want == 1) {
-			s.Errorf("after %s ECS has %s, and had %s", ended.Status, definition, before)
+		if _, definition := s.onECS(); (definition == s.before) != (want == 1) {
+			s.Errorf("after %s ECS has %s, and had %s", ended.Status, definition, s.before)
 		}
 	})
 }
 
 func TestAStoppedFirstDeployLeavesNoService(t *testing.T) {
-	stopped(t, (*stage).makeCluster, func(s *stage) contract.Operation {
+	stopped(t, withCluster, func(s *stage) contract.Operation {
 		return s.ask(http.MethodPut, servicePath, service("1.0", 2))
 	}, func(s *stage, ended contract.Operation) {
 		desired, _ := s.onECS()
@@ -112,7 +108,7 @@ func TestAStoppedFirstDeployLeavesNoService(t *testing.T) {
 }
 
 func TestAStoppedScaleGoesOn(t *testing.T) {
-	stopped(t, (*stage).makeService, func(s *stage) contract.Operation {
+	stopped(t, withService, func(s *stage) contract.Operation {
 		return s.ask(http.MethodPut, servicePath, service("1.0", 4))
 	}, func(s *stage, ended contract.Operation) {
 		var v contract.Service
@@ -124,7 +120,7 @@ func TestAStoppedScaleGoesOn(t *testing.T) {
 }
 
 func TestAStoppedScaleOfNodesGoesOn(t *testing.T) {
-	stopped(t, (*stage).makeCluster, func(s *stage) contract.Operation {
+	stopped(t, withCluster, func(s *stage) contract.Operation {
 		return s.ask(http.MethodPut, clusterPath+"/node-pools/nodes", map[string]any{"size": 3})
 	}, func(s *stage, ended contract.Operation) {
 		var pool contract.NodePool
@@ -136,7 +132,7 @@ func TestAStoppedScaleOfNodesGoesOn(t *testing.T) {
 }
 
 func TestAStoppedRetireGoesOn(t *testing.T) {
-	stopped(t, (*stage).makeService, func(s *stage) contract.Operation {
+	stopped(t, withService, func(s *stage) contract.Operation {
 		return s.ask(http.MethodDelete, clusterPath, nil)
 	}, func(s *stage, ended contract.Operation) {
 		if left := s.tagged("shop"); ended.Status != contract.OperationSucceeded || len(left) > 0 {

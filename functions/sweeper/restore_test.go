@@ -18,8 +18,7 @@ import (
 // again, and fits what there is.
 func TestTheTableIsRestored(t *testing.T) {
 	stopped := new(atomic.Bool)
-	play(t, deafen("DispatchFunction", stopped), func(s *stage) {
-		s.makeService()
+	playOn(t, withService, deafen("DispatchFunction", stopped), func(s *stage) {
 		provision := s.ask(http.MethodPost, "/v1/clusters", cluster("books", 1))
 		time.Sleep(time.Minute)
 		deploy := s.ask(http.MethodPut, servicePath, service("2.0", 2))
@@ -79,8 +78,7 @@ func TestTheTableIsRestored(t *testing.T) {
 }
 
 func TestNothingIsRestoredFromAnEmptyTable(t *testing.T) {
-	play(t, nil, func(s *stage) {
-		s.makeCluster()
+	playOn(t, withCluster, nil, func(s *stage) {
 		tables := dynamodb.NewFromConfig(s.Local.UserConfig())
 		if _, err := restore.Copy(s.Context(), tables, "portolan-Missing", "portolan-Table"); err == nil {
 			t.Error("a table that is not there was copied")

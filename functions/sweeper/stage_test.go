@@ -5,8 +5,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,14 +41,87 @@ type stage struct {
 	*story.Stage
 	table *store.Store
 	sfn   *sfn.Client
+
+	// before is the task definition that the service had before a test changed it.
+	before string
 }
 
-// play runs a test on a stage of its own.
+// A scene is a stage with what was made on it already. It is made once, and kept as
+// the disk of its control plane, which each test goes on from a copy of.
+type scene struct {
+	make func(*stage)
+	once sync.Once
+	disk []byte
+}
+
+var (
+	empty       = &scene{}
+	withCluster = &scene{make: (*stage).makeCluster}
+	withService = &scene{make: (*stage).makeService}
+)
+
+// diskFile is the file in which a control plane keeps its state.
+const diskFile = "aws.db"
+
+// directory is a new copy of the scene's disk.
+func (sc *scene) directory(t *testing.T) string {
+	t.Helper()
+	sc.once.Do(func() {
+		directory := t.TempDir()
+		perform(t, func(c *local.Config) { c.Directory = directory }, func(s *stage) {
+			s.pushImages()
+			sc.make(s)
+			time.Sleep(10 * time.Minute) // until nothing is under way
+		})
+		var err error
+		if sc.disk, err = os.ReadFile(filepath.Join(directory, diskFile)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if len(sc.disk) == 0 {
+		t.Fatal("the scene could not be made; another test tells why")
+	}
+	directory := t.TempDir()
+	if err := os.WriteFile(filepath.Join(directory, diskFile), sc.disk, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return directory
+}
+
+// play runs a test on an empty stage of its own, beside others.
 func play(t *testing.T, configure func(*local.Config), act func(*stage)) {
+	t.Helper()
+	t.Parallel()
+	perform(t, configure, func(s *stage) {
+		s.pushImages()
+		act(s)
+	})
+}
+
+// playOn runs a test on a stage of its own with a scene, beside others.
+func playOn(t *testing.T, sc *scene, configure func(*local.Config), act func(*stage)) {
+	t.Helper()
+	if sc == empty {
+		play(t, configure, act)
+		return
+	}
+	t.Parallel()
+	directory := sc.directory(t)
+	perform(t, func(c *local.Config) {
+		// Ids must not come again that the scene's control plane gave already.
+		c.Directory, c.Seed = directory, c.Seed+1
+		if configure != nil {
+			configure(c)
+		}
+	}, act)
+}
+
+// perform starts a control plane in virtual time, acts, and stops it.
+func perform(t *testing.T, configure func(*local.Config), act func(*stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		config := local.Config{Files: portolan.Files, Region: region, Stack: "portolan", Seed: 1,
-			Log: slog.New(slog.NewJSONHandler(io.Discard, nil))}
+			Log: slog.New(slog.DiscardHandler)}
 		if testing.Verbose() {
 			config.Log = slog.New(slog.NewJSONHandler(t.Output(), nil))
 		}
@@ -61,15 +137,17 @@ func play(t *testing.T, configure func(*local.Config), act func(*stage)) {
 				t.Error(err)
 			}
 		}()
-		s := &stage{T: t, Stage: &story.Stage{Local: l, Out: io.Discard}, sfn: sfn.NewFromConfig(l.UserConfig()),
-			table: store.New(dynamodb.NewFromConfig(l.UserConfig()), "portolan-Table")}
-		for _, tag := range []string{"1.0", "2.0"} {
-			if _, err := l.ECR.Push(t.Context(), "shop/webapp", tag, "made for the test"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		act(s)
+		act(&stage{T: t, Stage: &story.Stage{Local: l, Out: io.Discard}, sfn: sfn.NewFromConfig(l.UserConfig()),
+			table: store.New(dynamodb.NewFromConfig(l.UserConfig()), "portolan-Table")})
 	})
+}
+
+func (s *stage) pushImages() {
+	s.Helper()
+	for _, tag := range []string{"1.0", "2.0"} {
+		_, err := s.Local.ECR.Push(s.Context(), "shop/webapp", tag, "made for the test")
+		s.do(err)
+	}
 }
 
 func (s *stage) do(err error) {
