@@ -79,9 +79,13 @@ func lookupOperation(target string) operation {
 // known.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// readBody reads the body, or takes it from whoever read it before.
 func readBody(r *http.Request) (string, error) {
 	if r.Body == nil {
 		return "", nil
+	}
+	if read, ok := r.Body.(interface{ Bytes() []byte }); ok {
+		return string(read.Bytes()), nil
 	}
 	buffer := bodies.Get().(*bytes.Buffer)
 	buffer.Reset()

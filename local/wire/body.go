@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,25 @@ type Body struct {
 // Bytes is the body as it came, with its compression undone. It must not be
 // changed.
 func (b *Body) Bytes() []byte { return b.raw }
+
+// A replay is a request's body that was read once, for a service that is no
+// *Service and reads the request itself.
+type replay struct {
+	bytes.Reader
+	raw []byte
+}
+
+func newReplay(raw []byte) *replay {
+	r := &replay{raw: raw}
+	r.Reset(raw)
+	return r
+}
+
+// Bytes is all of the body, without reading it. It must not be changed.
+func (r *replay) Bytes() []byte { return r.raw }
+
+// Close implements io.Closer.
+func (r *replay) Close() error { return nil }
 
 // Decode fills the struct that into points to. Members that it does not have are
 // ignored, as AWS does. Its error is a SerializationException.

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"io"
 	"net/http"
 )
@@ -18,13 +17,16 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	inner := req.Clone(ctx)
+	inner := req.WithContext(ctx) // a copy, whose headers and URL nobody behind it may change
+	if req.ContentLength == 0 && req.Body != nil && req.Body != http.NoBody {
+		inner.ContentLength = -1 // a client's way to say that it does not know
+	}
 	inner.RequestURI = req.URL.RequestURI()
 	inner.RemoteAddr = "127.0.0.1:0"
 	if inner.Host == "" {
 		inner.Host = req.URL.Host
 	}
-	w := &recorder{header: http.Header{}}
+	w := &recorder{header: make(http.Header, 4)}
 	t.handler.ServeHTTP(w, inner)
 	if req.Body != nil {
 		req.Body.Close()
@@ -32,14 +34,16 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return w.response(req), nil
+	return w.answer(req), nil
 }
 
-// A recorder keeps an answer in memory.
+// A recorder keeps an answer in memory, and is the body that it is read from.
 type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
+	header   http.Header
+	status   int
+	body     []byte
+	read     int
+	response http.Response
 }
 
 func (w *recorder) Header() http.Header { return w.header }
@@ -52,15 +56,36 @@ func (w *recorder) WriteHeader(status int) {
 
 func (w *recorder) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	return w.body.Write(p)
+	w.body = append(w.body, p...)
+	return len(p), nil
 }
 
-func (w *recorder) response(req *http.Request) *http.Response {
+// Read implements io.Reader.
+func (w *recorder) Read(p []byte) (int, error) {
+	n := copy(p, w.body[w.read:])
+	w.read += n
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// WriteTo implements io.WriterTo.
+func (w *recorder) WriteTo(into io.Writer) (int64, error) {
+	n, err := into.Write(w.body[w.read:])
+	w.read += n
+	return int64(n), err
+}
+
+// Close implements io.Closer.
+func (w *recorder) Close() error { return nil }
+
+func (w *recorder) answer(req *http.Request) *http.Response {
 	w.WriteHeader(http.StatusOK)
-	return &http.Response{
+	w.response = http.Response{
 		Status: http.StatusText(w.status), StatusCode: w.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: w.header, ContentLength: int64(w.body.Len()),
-		Body: io.NopCloser(&w.body), Request: req,
+		Header: w.header, ContentLength: int64(len(w.body)), Body: w, Request: req,
 	}
+	return &w.response
 }

@@ -29,7 +29,31 @@ func (x *Exchange) Body() []byte {
 	return x.body.raw
 }
 
-type exchangeKey struct{}
+// exchangeKey and callerKey find what a request's context carries.
+type (
+	exchangeKey struct{}
+	callerKey   struct{}
+)
+
+// A carrier is the context of a request: one that carries both of them.
+type carrier struct {
+	context.Context
+	exchange *Exchange
+	caller   *Identity
+}
+
+// Value implements context.Context.
+func (c *carrier) Value(key any) any {
+	switch key.(type) {
+	case exchangeKey:
+		return c.exchange
+	case callerKey:
+		if c.caller != nil {
+			return c.caller
+		}
+	}
+	return c.Context.Value(key)
+}
 
 // ExchangeOf is the exchange that r belongs to. It is never nil: a request that
 // did not come through a Router has an empty one.

@@ -29,17 +29,17 @@ func (f ResolverFunc) Resolve(ctx context.Context, accessKey string) (Identity, 
 	return f(ctx, accessKey)
 }
 
-type callerKey struct{}
-
 // Caller is who made the request that ctx belongs to, or the zero Identity
 // where ctx belongs to none.
 func Caller(ctx context.Context) Identity {
-	id, _ := ctx.Value(callerKey{}).(Identity)
-	return id
+	if id, ok := ctx.Value(callerKey{}).(*Identity); ok {
+		return *id
+	}
+	return Identity{}
 }
 
 // WithCaller returns a context in which Caller answers id. Services use it to
 // call one another in process under an identity of their own.
 func WithCaller(ctx context.Context, id Identity) context.Context {
-	return context.WithValue(ctx, callerKey{}, id)
+	return context.WithValue(ctx, callerKey{}, &id)
 }

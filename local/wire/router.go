@@ -1,9 +1,7 @@
 package wire
 
 import (
-	"bytes"
 	"compress/gzip"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +33,7 @@ type Router struct {
 type registration struct {
 	signingName string
 	handler     http.Handler
+	wrapped     http.Handler // handler with the middleware around it
 }
 
 // NewRouter returns a Router without services, whose callers are who accounts
@@ -50,7 +49,7 @@ func NewRouter(accounts Resolver) *Router {
 func (r *Router) Register(signingName string, h http.Handler) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.services = append(r.services, registration{signingName, h})
+	r.services = append(r.services, registration{signingName, h, r.wrap(h)})
 }
 
 // Use puts middleware around all services; the last is the outermost. It runs
@@ -59,12 +58,15 @@ func (r *Router) Use(middleware func(http.Handler) http.Handler) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.middleware = append(r.middleware, middleware)
+	for i := range r.services {
+		r.services[i].wrapped = middleware(r.services[i].wrapped)
+	}
 }
 
 // ServeHTTP answers a request in the name of the service that it is for.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	x := &Exchange{RequestID: r.NewRequestID(), protocol: protocolOf(req)}
-	ctx := context.WithValue(req.Context(), exchangeKey{}, x)
+	ctx := &carrier{Context: req.Context(), exchange: x}
 	req = req.WithContext(ctx)
 	accessKey, region, signingName := credentialScope(req)
 	target, operation := targetOf(req)
@@ -95,12 +97,11 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if id.Region == "" || region != "" {
 		id.Region = region
 	}
-	r.wrap(service.handler).ServeHTTP(w, req.WithContext(WithCaller(ctx, id)))
+	ctx.caller = &id
+	service.wrapped.ServeHTTP(w, req)
 }
 
 func (r *Router) wrap(h http.Handler) http.Handler {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
 	for _, middleware := range r.middleware {
 		h = middleware(h)
 	}
@@ -207,6 +208,9 @@ func readBody(req *http.Request, x *Exchange) error {
 			return Errorf("SerializationException", "the body is not gzip: %v", err)
 		}
 		source = http.MaxBytesReader(nil, unzipped, MaxBody)
+		req.ContentLength = -1
+		req.Header = req.Header.Clone()
+		req.Header.Del("Content-Encoding")
 	}
 	raw, err := readAll(source, req.ContentLength)
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -217,9 +221,7 @@ func readBody(req *http.Request, x *Exchange) error {
 		return Errorf("SerializationException", "reading the request: %v", err)
 	}
 	x.body.raw = raw
-	// A service that is no *Service reads the request itself.
-	req.Body = io.NopCloser(bytes.NewReader(raw))
-	req.Header.Del("Content-Encoding")
+	req.Body = newReplay(raw)
 	if x.protocol != Query && x.protocol != EC2Query {
 		return nil
 	}
@@ -237,13 +239,12 @@ func readBody(req *http.Request, x *Exchange) error {
 	return nil
 }
 
-// readAll reads everything into a buffer that need not grow when the length was told
-// truly, which is most of the time of small requests.
+// readAll reads everything, and at once where a length was told that may well be true.
 func readAll(source io.Reader, told int64) ([]byte, error) {
-	var buffer bytes.Buffer
-	if told > 0 && told <= 64<<10 {
-		buffer.Grow(int(told) + bytes.MinRead)
+	if told < 0 || told > 1<<20 {
+		return io.ReadAll(source)
 	}
-	_, err := buffer.ReadFrom(source)
-	return buffer.Bytes(), err
+	raw := make([]byte, told)
+	_, err := io.ReadFull(source, raw)
+	return raw, err
 }
