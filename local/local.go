@@ -35,6 +35,7 @@ import (
 	"portolan/local/events"
 	"portolan/local/iam"
 	"portolan/local/identity"
+	"portolan/local/secretsmanager"
 	"portolan/local/sqs"
 	"portolan/local/states"
 	"portolan/local/states/sdktask"
@@ -95,6 +96,7 @@ type Local struct {
 	Stacks       *cloudformation.Service
 	CodePipeline *codepipeline.Server
 	SQS          *sqs.Server
+	Secrets      *secretsmanager.Server
 	Identity     *identity.Server
 
 	// Guard refuses what roles may not do, and knows what they did.
@@ -297,7 +299,8 @@ func (e *lockedEntropy) MonotonicRead(ms uint64, p []byte) error {
 	return e.source.MonotonicRead(ms, p)
 }
 
-// startSources starts the services that tell of alarms, images, builds and calls.
+// startSources starts the services that tell of alarms, images, builds and calls, and
+// the one that keeps secrets.
 func (l *Local) startSources(context.Context) (err error) {
 	l.trail, err = trail.New(trail.Config{Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account,
 		Region: l.config.Region, Events: l.Events})
@@ -320,6 +323,12 @@ func (l *Local) startSources(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	l.Secrets, err = secretsmanager.New(secretsmanager.Config{Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(),
+		Account: Account, Region: l.config.Region})
+	if err != nil {
+		return err
+	}
+	l.AWS.Register("secretsmanager", l.Secrets)
 	l.AWS.Register("monitoring", l.CloudWatch)
 	l.AWS.Register("codepipeline", l.CodePipeline)
 	l.AWS.Register("ecr", l.ECR)
@@ -355,7 +364,7 @@ func (l *Local) startCompute(context.Context) (err error) {
 		return err
 	}
 	l.AWS.Register("tagging", tagging.New(taggedNetwork(network), lister(balancing.TaggedResources),
-		lister(l.ECS.TaggedResources), taggedStacks(l.Stacks)).Handler())
+		lister(l.ECS.TaggedResources), lister(l.Secrets.TaggedResources), taggedStacks(l.Stacks)).Handler())
 	return nil
 }
 
