@@ -32,10 +32,13 @@ DOOR_BYTES_MAX := 12000000
 RACE = ./cmd/... ./shared/store/... ./shared/session/... ./functions/... \
 	$(shell $(GO) list ./local/... | grep -v /simulate)
 
+# Packages with tests against a real Kubernetes, which have the build tag testbed.
+KUBERNETES = ./local/testbed/kubernetes
+
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## Explain the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-22s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: bin/portolan ## Run the control plane as one process on this machine: make run ARGS="--speed 60".
@@ -57,14 +60,14 @@ deploy: ## Build with SAM and deploy; the first time make deploy ARGS=--guided.
 	sam build && sam deploy $(ARGS)
 
 .PHONY: check
-check: test lint generated sizes validate demo conformance race fuzz bench-cold ## All of CI.
+check: test lint generated sizes validate demo conformance race fuzz conformance-kubernetes bench-cold ## All of CI.
 
 .PHONY: lint
 lint: ## Check the form of the code: gofmt, go vet, staticcheck.
 	@unformatted=$$(gofmt -l bench cmd events functions local shared stacks *.go) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) vet -tags testbed ./...
+	$(GO) run $(STATICCHECK) -tags testbed ./...
 
 .PHONY: generate
 generate: ## Write the generated files again: types from openapi.yaml, its schemas.
@@ -90,6 +93,18 @@ validate: ## Check template.yaml, the machines and the stacks; says what was che
 .PHONY: conformance
 conformance: ## Compare the embedded Step Functions with recorded answers, feature by feature.
 	$(GO) test ./local/states -run TestConformance -v -count 1
+
+.PHONY: conformance-kubernetes
+conformance-kubernetes: testbed-kubernetes-build ## Run what is tested against a real Kubernetes.
+	$(GO) test -tags testbed -count 1 $(KUBERNETES)
+
+.PHONY: testbed-kubernetes
+testbed-kubernetes: bin/testbed-kubernetes ## Run a real Kubernetes with nodes that are played: ARGS="-nodes 5".
+	@exec bin/testbed-kubernetes $(ARGS)
+
+.PHONY: testbed-kubernetes-build
+testbed-kubernetes-build: bin/testbed-kubernetes ## Build that Kubernetes, which takes minutes the first time.
+	@exec bin/testbed-kubernetes -build
 
 .PHONY: race
 race: ## Run the tests of what is concurrent with the race detector.
@@ -118,6 +133,9 @@ clean: ## Remove what was built.
 # Go knows better than make what is out of date.
 .PHONY: always
 always:
+
+bin/testbed-kubernetes: always
+	@$(GO) build -buildvcs=false -o $@ ./local/testbed/kubernetes/run
 
 bin/portolan: always
 	@$(GO) build -buildvcs=false -o $@ ./cmd/portolan
