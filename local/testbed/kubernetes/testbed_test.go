@@ -249,6 +249,32 @@ func TestOthersThanTheAdministrator(t *testing.T) {
 	}
 }
 
+// A cluster of its own, because it is not there any more afterwards.
+func TestComponentsEndWithTheirParent(t *testing.T) {
+	t.Parallel()
+	c, err := Start(t.Context(), Config{Nodes: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range c.processes {
+		p.life.Close() // as the end of this process does
+		select {
+		case <-p.ended:
+		case <-time.After(time.Minute):
+			t.Errorf("%s still runs", p.name)
+		}
+	}
+	err = c.Stop()
+	for _, p := range c.processes {
+		if want := p.name + " ended"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Stop does not tell that %s, but %v", want, err)
+		}
+	}
+	if isThere(c.Directory()) {
+		t.Errorf("%s is left", c.Directory())
+	}
+}
+
 func wantRefusal(a *api, path string, code int) error {
 	err := a.do(context.Background(), http.MethodGet, path, nil, nil)
 	var refused *refusal
