@@ -52,10 +52,10 @@ func (h *Handler) call(ctx context.Context, c event.Call) (Out, error) {
 	if err != nil {
 		return out, err
 	}
-	if err := h.Store.Commit(ctx, append(writes, drift.writes...)...); err != nil {
+	if err := h.Store.Commit(ctx, append(writes, drift.Writes...)...); err != nil {
 		return out, err
 	}
-	out.Kept, out.Drift, out.Operation, out.Reason = true, drift.text, drift.operation, drift.reason
+	out.Kept, out.Drift, out.Operation, out.Reason = true, drift.Text, drift.Operation, drift.Reason
 	return out, nil
 }
 

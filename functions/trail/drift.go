@@ -8,32 +8,23 @@ import (
 
 	"portolan/shared/contract"
 	"portolan/shared/decide"
+	"portolan/shared/drift"
 	"portolan/shared/event"
 	"portolan/shared/fault"
-	"portolan/shared/intake"
 	"portolan/shared/model"
 	"portolan/shared/orchestrator"
-	"portolan/shared/store"
 )
-
-// drifted is what is to be written and told about a drift.
-type drifted struct {
-	writes    []store.Write
-	text      string
-	operation string
-	reason    string
-}
 
 // drift looks at what a call can have changed. The call itself is only the hint:
 // what counts is what runs now, and what is wanted now.
 func (h *Handler) drift(
 	ctx context.Context, c event.Call, cluster *model.Cluster, service string, by caller,
-) (drifted, error) {
-	none := drifted{reason: "kept for audit"}
+) (drift.Answer, error) {
+	none := drift.Answer{Reason: "kept for audit"}
 	look := decide.Suspect(c.Service, c.Name)
 	switch {
 	case c.Error != "":
-		none.reason = "the call failed and changed nothing; kept for audit"
+		none.Reason = "the call failed and changed nothing; kept for audit"
 		return none, nil
 	case look == decide.LookAtService && service != "":
 		return h.serviceDrift(ctx, c, cluster, service, by)
@@ -45,39 +36,31 @@ func (h *Handler) drift(
 
 func (h *Handler) serviceDrift(
 	ctx context.Context, c event.Call, cluster *model.Cluster, name string, by caller,
-) (drifted, error) {
+) (drift.Answer, error) {
 	service, err := h.Store.Service(ctx, cluster.Name(), name)
 	if fault.IsNotFound(err) {
-		return drifted{reason: "the service is none of ours; kept for audit"}, nil
+		return drift.Answer{Reason: "the service is none of ours; kept for audit"}, nil
 	}
 	if err != nil {
-		return drifted{}, err
+		return drift.Answer{}, err
 	}
 	// A call of ours is no drift, but may have ended one.
 	if by.operation != nil && service.Drift == "" {
-		return drifted{reason: "an operation of ours called; kept for audit"}, nil
+		return drift.Answer{Reason: "an operation of ours called; kept for audit"}, nil
 	}
 	seen, err := h.observe(ctx, cluster, name)
 	if err != nil {
-		return drifted{}, err
+		return drift.Answer{}, err
 	}
 	target := contract.Target{Cluster: cluster.Name(), Service: name}
-	busy, err := h.busy(ctx, target)
+	busy, err := drift.Busy(ctx, h.Store, target)
 	if err != nil {
-		return drifted{}, err
+		return drift.Answer{}, err
 	}
 	answer := decide.AnswerDrift(cluster, decide.ServiceDrift(service, seen), service.Drift, busy)
-	out := drifted{text: answer.Drift, reason: answer.Reason}
-	if answer.Keep {
-		changed := *service
-		changed.Drift = answer.Drift
-		out.writes = append(out.writes, store.UpdateService(changed))
-	}
-	if answer.Repair {
-		wish := h.repair(c, target, service.Team, service.Generation, answer)
-		return h.enqueue(ctx, wish, out)
-	}
-	return out, nil
+	return drift.Service(ctx, h.Store, *service, answer, func() model.Operation {
+		return h.repair(c, target, service.Team, service.Generation, answer)
+	})
 }
 
 // observe returns nil for a service that ECS does not know.
@@ -94,41 +77,33 @@ func (h *Handler) observe(
 // nodesDrift compares the size of the cluster's Auto Scaling group with that of its
 // node pool; a cluster on ECS has one of each. The drift of nodes is kept in the
 // audit trail only.
-func (h *Handler) nodesDrift(ctx context.Context, c event.Call, cluster *model.Cluster) (drifted, error) {
+func (h *Handler) nodesDrift(ctx context.Context, c event.Call, cluster *model.Cluster) (drift.Answer, error) {
 	facts := cluster.Facts.ECS
 	if facts == nil || facts.AutoScalingGroup == "" || len(cluster.NodePools) != 1 {
-		return drifted{reason: "the cluster has no nodes to look at; kept for audit"}, nil
+		return drift.Answer{Reason: "the cluster has no nodes to look at; kept for audit"}, nil
 	}
 	got, err := h.Groups.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
 		AutoScalingGroupNames: []string{facts.AutoScalingGroup},
 	})
 	if err != nil {
-		return drifted{}, fault.FromAWS(err, "describing Auto Scaling group "+facts.AutoScalingGroup)
+		return drift.Answer{}, fault.FromAWS(err, "describing Auto Scaling group "+facts.AutoScalingGroup)
 	}
 	if len(got.AutoScalingGroups) == 0 {
-		return drifted{reason: "the Auto Scaling group is gone; kept for audit"}, nil
+		return drift.Answer{Reason: "the Auto Scaling group is gone; kept for audit"}, nil
 	}
 	target := contract.Target{Cluster: cluster.Name()}
-	busy, err := h.busy(ctx, target)
+	busy, err := drift.Busy(ctx, h.Store, target)
 	if err != nil {
-		return drifted{}, err
+		return drift.Answer{}, err
 	}
 	pool := cluster.NodePools[0]
 	size := int(aws.ToInt32(got.AutoScalingGroups[0].DesiredCapacity))
 	answer := decide.AnswerDrift(cluster, decide.PoolDrift(pool, size), "", busy)
-	out := drifted{text: answer.Drift, reason: answer.Reason}
-	if !answer.Repair {
-		return out, nil
-	}
-	wish := h.repair(c, target, cluster.Spec.Team, cluster.Generation, answer)
-	wish.NodePool = pool.Name
-	return h.enqueue(ctx, wish, out)
-}
-
-// busy says whether an operation is at work on the target, or waits to be.
-func (h *Handler) busy(ctx context.Context, target contract.Target) (bool, error) {
-	queue, err := h.Store.Queue(ctx, model.TargetKey(target))
-	return len(queue.Operations) > 0, err
+	return drift.Nodes(ctx, h.Store, answer, func() model.Operation {
+		wish := h.repair(c, target, cluster.Spec.Team, cluster.Generation, answer)
+		wish.NodePool = pool.Name
+		return wish
+	})
 }
 
 func (h *Handler) repair(
@@ -139,11 +114,4 @@ func (h *Handler) repair(
 		Who: c.Who, Why: a.Drift, EventId: c.EventID,
 	}
 	return decide.NewOperation(h.NewID(), contract.KindRepair, t, team, generation, cause, h.Now())
-}
-
-func (h *Handler) enqueue(ctx context.Context, wish model.Operation, out drifted) (drifted, error) {
-	operation, writes, err := intake.Enqueue(ctx, h.Store, wish)
-	out.operation = operation.ID
-	out.writes = append(out.writes, append(writes, store.ClusterTakesChanges(wish.Target.Cluster))...)
-	return out, err
 }

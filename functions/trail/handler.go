@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"portolan/shared/contract"
+	"portolan/shared/ecs/glance"
 	"portolan/shared/event"
 	"portolan/shared/fault"
 	"portolan/shared/intake"
@@ -40,13 +40,6 @@ type Services interface {
 	Observe(ctx context.Context, service orchestrator.ServiceRef) (orchestrator.Observation, error)
 }
 
-// Definitions is the part of the ECS client that tells what a task runs.
-type Definitions interface {
-	DescribeTaskDefinition(
-		context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options),
-	) (*ecs.DescribeTaskDefinitionOutput, error)
-}
-
 // Groups is the part of the Auto Scaling client that tells a group's size.
 type Groups interface {
 	DescribeAutoScalingGroups(
@@ -58,7 +51,7 @@ type Groups interface {
 type Handler struct {
 	Store       Store
 	Services    Services
-	Definitions Definitions
+	Definitions glance.Definitions
 	Groups      Groups
 	Now         func() time.Time
 	NewID       func() string

@@ -5,6 +5,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
+	"portolan/shared/ecs/glance"
 	"portolan/shared/environment"
 	"portolan/shared/store"
 )
@@ -14,7 +15,7 @@ func New(env *environment.Environment) *Handler {
 	client := ecs.NewFromConfig(env.AWS)
 	return &Handler{
 		Store:    store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
-		Services: Observer{ECS: client}, Definitions: client,
+		Services: glance.New(client), Definitions: client,
 		Groups: autoscaling.NewFromConfig(env.AWS), Now: env.Now, NewID: env.NewID, Log: env.Log,
 	}
 }

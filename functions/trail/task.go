@@ -7,6 +7,7 @@ import (
 
 	"portolan/shared/contract"
 	"portolan/shared/decide"
+	"portolan/shared/ecs/glance"
 	"portolan/shared/event"
 	"portolan/shared/fault"
 	"portolan/shared/store"
@@ -71,7 +72,7 @@ func (h *Handler) origin(ctx context.Context, e event.TaskState, t contract.Task
 	if e.TaskDefinition == "" {
 		return t, nil
 	}
-	got, err := describe(ctx, h.Definitions, e.TaskDefinition)
+	got, err := glance.Describe(ctx, h.Definitions, e.TaskDefinition)
 	if fault.IsNotFound(err) {
 		return t, nil
 	}
@@ -82,7 +83,7 @@ func (h *Handler) origin(ctx context.Context, e event.TaskState, t contract.Task
 		t.Role = aws.ToString(got.TaskDefinition.TaskRoleArn)
 		t.ExecutionRole = aws.ToString(got.TaskDefinition.ExecutionRoleArn)
 	}
-	t.Release, t.Commit = release(got.Tags), tag(got.Tags, "portolan:commit")
+	t.Release, t.Commit = glance.Release(got.Tags), glance.Tag(got.Tags, "portolan:commit")
 	return t, nil
 }
 
