@@ -56,7 +56,7 @@ func (h *Handler) putBinding(ctx context.Context, r *request) (answer, error) {
 		if err != nil {
 			return decision{}, err
 		}
-		b, changed := decide.PutBinding(c, r.parameters["binding"], current, spec)
+		b, changed := decide.PutBinding(c, r.parameters["binding"], current, spec, h.Now())
 		d := decision{reason: "the binding is described so already"}
 		if changed {
 			d.writes = []store.Write{store.ClusterTakesChanges(c.Name()), store.PutBinding(b)}

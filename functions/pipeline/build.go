@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"portolan/shared/built"
 	"portolan/shared/contract"
 	"portolan/shared/decide"
 	"portolan/shared/event"
@@ -51,38 +51,38 @@ func (h *Handler) execution(ctx context.Context, e event.PipelineExecution) (Out
 	if err != nil {
 		return Out{}, err
 	}
-	s := source{id: "execution/" + e.Execution}
+	s := built.Source{ID: "execution/" + e.Execution}
 	if len(bindings) == 0 {
 		return h.all(ctx, s, nil)
 	}
-	built, err := h.look(ctx, e)
+	execution, err := h.look(ctx, e)
 	if fault.IsNotFound(err) {
 		return h.nothing(ctx, "nothing is released: CodePipeline does not know the execution"), nil
 	}
 	if err != nil {
 		return Out{}, err
 	}
-	if built.status != "" && built.status != types.PipelineExecutionStatusSucceeded {
-		return h.nothing(ctx, fmt.Sprintf("the execution is %s by now: nothing to do", built.status)), nil
+	if execution.status != "" && execution.status != types.PipelineExecutionStatusSucceeded {
+		return h.nothing(ctx, fmt.Sprintf("the execution is %s by now: nothing to do", execution.status)), nil
 	}
-	s.cause = contract.Cause{
+	s.Cause = contract.Cause{
 		Source: "pipeline", What: "an execution of the pipeline " + e.Pipeline + " succeeded",
 		Who: pipelineARN(e), EventId: e.ID,
-		Why: fmt.Sprintf("execution %s, %s, built %s", e.Execution, built.kind, orUnknown(built.commit)),
+		Why: fmt.Sprintf("execution %s, %s, built %s", e.Execution, execution.kind, orUnknown(execution.commit)),
 	}
-	s.build = func(ctx context.Context, b contract.BindingSpec) (decide.Build, string, error) {
-		text, image, problem := decide.FindImage(built.actions, b.ImageVariable)
+	s.Build = func(ctx context.Context, b contract.BindingSpec) (decide.Build, string, error) {
+		text, image, problem := decide.FindImage(execution.actions, b.ImageVariable)
 		if problem != "" {
 			return decide.Build{}, problem, nil
 		}
 		image, problem, err := h.pin(ctx, image)
-		return decide.Build{Text: text, Pinned: image.Pinned(), Commit: built.commit, At: built.startedAt}, problem, err
+		return decide.Build{Text: text, Pinned: image.Pinned(), Commit: execution.commit, At: execution.startedAt}, problem, err
 	}
 	return h.all(ctx, s, bindings)
 }
 
-// built is an execution as CodePipeline has it now.
-type built struct {
+// made is an execution as CodePipeline has it now.
+type made struct {
 	status    types.PipelineExecutionStatus
 	kind      string
 	commit    string
@@ -93,16 +93,16 @@ type built struct {
 // look asks CodePipeline for the commit and the output variables of an execution.
 // A rollback runs only a part of the pipeline, with the variables of the execution
 // that it goes back to.
-func (h *Handler) look(ctx context.Context, e event.PipelineExecution) (built, error) {
+func (h *Handler) look(ctx context.Context, e event.PipelineExecution) (made, error) {
 	got, err := h.Pipelines.GetPipelineExecution(ctx, &codepipeline.GetPipelineExecutionInput{
 		PipelineName: &e.Pipeline, PipelineExecutionId: &e.Execution,
 	})
 	if err != nil {
-		return built{}, fault.FromAWS(err, "reading execution "+e.Execution+" of pipeline "+e.Pipeline)
+		return made{}, fault.FromAWS(err, "reading execution "+e.Execution+" of pipeline "+e.Pipeline)
 	}
-	out := built{kind: "of type STANDARD"}
+	out := made{kind: "of type STANDARD"}
 	if got.PipelineExecution == nil {
-		return built{}, fault.New(fault.NotFound, "execution %s of pipeline %s does not exist", e.Execution, e.Pipeline)
+		return made{}, fault.New(fault.NotFound, "execution %s of pipeline %s does not exist", e.Execution, e.Pipeline)
 	}
 	out.status = got.PipelineExecution.Status
 	var revisions []string
@@ -111,7 +111,7 @@ func (h *Handler) look(ctx context.Context, e event.PipelineExecution) (built, e
 	}
 	out.commit = decide.FindCommit(revisions)
 	if out.actions, err = h.actions(ctx, e.Pipeline, e.Execution); err != nil {
-		return built{}, err
+		return made{}, err
 	}
 	out.startedAt = e.Time
 	for _, a := range out.actions {
@@ -127,7 +127,7 @@ func (h *Handler) look(ctx context.Context, e event.PipelineExecution) (built, e
 		out.kind += " to execution " + *back.RollbackTargetPipelineExecutionId
 		before, err := h.actions(ctx, e.Pipeline, *back.RollbackTargetPipelineExecutionId)
 		if err != nil {
-			return built{}, err
+			return made{}, err
 		}
 		out.actions = append(out.actions, before...)
 	}
@@ -177,7 +177,7 @@ func (h *Handler) pin(ctx context.Context, image decide.Image) (pinned decide.Im
 	}
 	tag := image.Tag
 	if tag == "" {
-		tag = defaultTag
+		tag = built.DefaultTag
 	}
 	got, err := h.Images.DescribeImages(ctx, &ecr.DescribeImagesInput{
 		RegistryId: &registry.Account, RepositoryName: &registry.Name,
@@ -201,16 +201,6 @@ func orUnknown(commit string) string {
 		return "from an unknown commit"
 	}
 	return "from commit " + commit
-}
-
-// registryHost is the address of an account's registry. The partition shows in the
-// Region.
-func registryHost(account, region string) string {
-	host := account + ".dkr.ecr." + region + ".amazonaws.com"
-	if strings.HasPrefix(region, "cn-") {
-		host += ".cn"
-	}
-	return host
 }
 
 func pipelineARN(e event.PipelineExecution) string {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"portolan/shared/built"
 	"portolan/shared/contract"
 	"portolan/shared/model"
 	"portolan/shared/store"
@@ -172,7 +173,7 @@ func (x *table) commit(writes ...store.Write) {
 }
 
 // handle sends an event that leads to one decision.
-func (x *table) handle(raw json.RawMessage) Decision {
+func (x *table) handle(raw json.RawMessage) built.Decision {
 	x.Helper()
 	out, err := x.Handle(x.Context(), raw)
 	if err != nil || len(out.Decisions) != 1 {

@@ -1,6 +1,8 @@
 package decide
 
 import (
+	"time"
+
 	"portolan/shared/contract"
 	"portolan/shared/fault"
 	"portolan/shared/model"
@@ -33,11 +35,14 @@ func CheckBindingTarget(spec contract.BindingSpec, cluster *model.Cluster, servi
 // PutBinding decides what a description changes of a binding, which is nil for a
 // new one. It says whether anything.
 func PutBinding(cluster *model.Cluster, name string, current *model.Binding,
-	spec contract.BindingSpec) (model.Binding, bool) {
+	spec contract.BindingSpec, now time.Time) (model.Binding, bool) {
 	if current == nil {
-		return model.Binding{Cluster: cluster.Name(), Name: name, Team: cluster.Spec.Team, Spec: spec}, true
+		return model.Binding{Cluster: cluster.Name(), Name: name, Team: cluster.Spec.Team, Spec: spec, ChangedAt: now}, true
+	}
+	if current.Spec == spec {
+		return *current, false
 	}
 	next := *current
-	next.Spec = spec
-	return next, current.Spec != spec
+	next.Spec, next.ChangedAt = spec, now
+	return next, true
 }

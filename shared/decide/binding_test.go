@@ -3,6 +3,7 @@ package decide
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"portolan/shared/contract"
 	"portolan/shared/model"
@@ -45,16 +46,17 @@ func TestCheckBindingTarget(t *testing.T) {
 
 func TestPutBinding(t *testing.T) {
 	spec := contract.BindingSpec{Service: "web", Pipeline: "p"}
-	b, changed := PutBinding(onDemo, "main", nil, spec)
-	if !changed || b != (model.Binding{Cluster: "demo", Name: "main", Team: "shop", Spec: spec}) {
+	monday, tuesday := build0, build0.Add(24*time.Hour)
+	b, changed := PutBinding(onDemo, "main", nil, spec, monday)
+	if !changed || b != (model.Binding{Cluster: "demo", Name: "main", Team: "shop", Spec: spec, ChangedAt: monday}) {
 		t.Errorf("a new binding is %+v, %t", b, changed)
 	}
 	b.Version = 2
-	if same, changed := PutBinding(onDemo, "main", &b, spec); changed || same != b {
+	if same, changed := PutBinding(onDemo, "main", &b, spec, tuesday); changed || same != b {
 		t.Errorf("the same binding is %+v, %t", same, changed)
 	}
 	spec.Pipeline = "q"
-	if next, changed := PutBinding(onDemo, "main", &b, spec); !changed || next.Version != 2 || next.Spec != spec {
+	if next, changed := PutBinding(onDemo, "main", &b, spec, tuesday); !changed || next.Version != 2 || next.Spec != spec || next.ChangedAt != tuesday {
 		t.Errorf("the changed binding is %+v, %t", next, changed)
 	}
 }

@@ -74,6 +74,16 @@ func (i Image) Registry() (Registry, bool) {
 	return Registry{Account: parts[0], Region: parts[3], Name: name}, true
 }
 
+// RegistryHost is the address of an account's registry in Amazon ECR. The partition
+// shows in the Region.
+func RegistryHost(account, region string) string {
+	host := account + ".dkr.ecr." + region + ".amazonaws.com"
+	if strings.HasPrefix(region, "cn-") {
+		host += ".cn"
+	}
+	return host
+}
+
 // An Action is one action of a pipeline's execution that succeeded, with its
 // output variables.
 type Action struct {
@@ -154,7 +164,8 @@ type Build struct {
 //
 // Executions may finish in another order than they started, and events come in any
 // order, so a build gives way to one that started later. One that was rolled back
-// does not count: the release wanted is an earlier one again.
+// does not count: the release wanted is an earlier one again. It does for its own
+// image, so that an event which comes after the sweep found the image is nothing new.
 //
 // deploying is as in PutService: an image whose rollout ended dirty is rolled out
 // once more when it comes again.
@@ -171,7 +182,8 @@ func ReleaseBuild(service model.Service, wanted *model.Release, recent []model.R
 		return stay("release %d has this image already", wanted.Number)
 	}
 	for _, r := range recent {
-		if r.Status != contract.ReleaseRolledBack && b.At.Before(r.BuiltAt) {
+		counts := r.Status != contract.ReleaseRolledBack || r.Image == b.Pinned
+		if counts && b.At.Before(r.BuiltAt) {
 			return stay("release %d was built later, at %s", r.Number, r.BuiltAt.UTC().Format(time.RFC3339))
 		}
 	}
@@ -180,4 +192,24 @@ func ReleaseBuild(service model.Service, wanted *model.Release, recent []model.R
 	change := AddRelease(service, spec, b.Pinned, b.Commit, cause, now)
 	change.Release.BuiltAt = b.At
 	return change
+}
+
+// pushPatience is how long the event of a push may take before it counts as lost.
+const pushPatience = 5 * time.Minute
+
+// MissedPush says why an image has to be released that stands under the tag which a
+// binding waits for, or nothing when there is no need. newest is the newest of all
+// releases of the service, whatever became of it, and nil when it has none: once
+// there is one since the push, the push was followed, or somebody went on without it.
+func MissedPush(b model.Binding, newest *model.Release, pinned string, pushedAt, now time.Time) string {
+	switch {
+	case newest == nil, newest.Image == pinned:
+		return ""
+	case !pushedAt.After(newest.CreatedAt), !pushedAt.After(b.ChangedAt):
+		return ""
+	case now.Sub(pushedAt) < pushPatience:
+		return ""
+	}
+	return fmt.Sprintf("the event of the push was lost: nothing was released since %s",
+		pushedAt.UTC().Format(time.RFC3339))
 }

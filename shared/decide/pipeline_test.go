@@ -126,6 +126,8 @@ func TestReleaseBuild(t *testing.T) {
 	old := model.Release{Number: 1, BuiltAt: build0.Add(-time.Hour)}
 	bad := model.Release{Number: 3, BuiltAt: build0.Add(time.Hour), Status: contract.ReleaseRolledBack}
 	new := Build{Text: "web:2", Pinned: "web@sha256:" + strings.Repeat("0b", 32), Commit: "c0ffee", At: build0.Add(time.Minute)}
+	found, again := bad, new
+	found.Image, again.At = new.Pinned, bad.BuiltAt.Add(time.Minute)
 	retiring := service
 	retiring.Status = contract.ServiceRetiring
 	early, same := new, new
@@ -145,6 +147,9 @@ func TestReleaseBuild(t *testing.T) {
 		{"same image, which is not in effect", dirty, []model.Release{*wanted}, same, "there is a new release", contract.KindDeploy},
 		{"same image, whose rollout is under way", dirty, []model.Release{*wanted}, same, "release 2 has this image already", ""},
 		{"new", service, []model.Release{*wanted, old}, new, "there is a new release", contract.KindDeploy},
+		{"found by the sweep, and rolled back", service, []model.Release{found, *wanted}, new,
+			"release 3 was built later, at 2026-11-23T13:00:00Z", ""},
+		{"pushed again since it was rolled back", service, []model.Release{found, *wanted}, again, "there is a new release", contract.KindDeploy},
 		{"newer one was rolled back", service, []model.Release{bad, *wanted}, new, "there is a new release", contract.KindDeploy},
 		{"same start", service, []model.Release{*wanted}, Build{Text: "x", Pinned: "y", At: build0}, "there is a new release", contract.KindDeploy},
 		{"same image", service, []model.Release{*wanted}, same, "release 2 has this image already", ""},
@@ -175,5 +180,46 @@ func TestReleaseBuild(t *testing.T) {
 	}
 	if wanted.Spec.Image != "web:1" {
 		t.Error("the release before was changed")
+	}
+}
+
+func TestMissedPush(t *testing.T) {
+	const image, other = "web@sha256:0b", "web@sha256:0a"
+	lost := "the event of the push was lost: nothing was released since 2026-11-23T12:00:00Z"
+	release := func(image string, created time.Time) *model.Release {
+		return &model.Release{Number: 3, Image: image, CreatedAt: created}
+	}
+	before, after := build0.Add(-time.Hour), build0.Add(time.Second)
+	tests := []struct {
+		name   string
+		bound  time.Time
+		newest *model.Release
+		now    time.Time
+		want   string
+	}{
+		{"lost", before, release(other, before), build0.Add(pushPatience), lost},
+		{"bound by an older version", time.Time{}, release(other, before), build0.Add(time.Hour), lost},
+		{"may come yet", before, release(other, before), build0.Add(pushPatience - 1), ""},
+		{"no release to go on from", before, nil, build0.Add(time.Hour), ""},
+		{"released", before, release(image, after), build0.Add(time.Hour), ""},
+		{"released before it was pushed once more", before, release(image, before), build0.Add(time.Hour), ""},
+		{"somebody went on", before, release(other, after), build0.Add(time.Hour), ""},
+		{"somebody went on at once", before, release(other, build0), build0.Add(time.Hour), ""},
+		{"bound since", after, release(other, before), build0.Add(time.Hour), ""},
+	}
+	for _, test := range tests {
+		b := model.Binding{ChangedAt: test.bound}
+		if got := MissedPush(b, test.newest, image, build0, test.now); got != test.want {
+			t.Errorf("%s: got %q", test.name, got)
+		}
+	}
+}
+
+func TestRegistryHost(t *testing.T) {
+	for _, region := range []string{"eu-central-1", "cn-north-1"} {
+		image := Image{Repository: RegistryHost("111122223333", region) + "/shop/web"}
+		if got, ours := image.Registry(); !ours || got != (Registry{"111122223333", region, "shop/web"}) {
+			t.Errorf("%s: got %+v, %t", region, got, ours)
+		}
 	}
 }

@@ -53,7 +53,7 @@ type Release struct {
 	Commit string `json:"commit,omitempty"`
 
 	// BuiltAt is when the pipeline execution that built it started, or the image was
-	// pushed; zero when neither asked for it. What was built earlier does not take
+	// pushed or found by the sweeper; zero when none of them asked for it. What was built earlier does not take
 	// its place.
 	BuiltAt time.Time `json:"builtAt,omitzero"`
 
@@ -93,7 +93,11 @@ type Binding struct {
 	Name    string               `json:"name"`
 	Team    string               `json:"team"`
 	Spec    contract.BindingSpec `json:"spec"`
-	Version int64                `json:"version"`
+
+	// ChangedAt is since when it is described so: what was pushed before is none of
+	// its business.
+	ChangedAt time.Time `json:"changedAt,omitzero"`
+	Version   int64     `json:"version"`
 }
 
 // AuditRecord is one AWS call that concerned a cluster.
