@@ -61,11 +61,26 @@ func AnswerDrift(c *model.Cluster, drift, kept string, busy bool) DriftAnswer {
 		out = DriftAnswer{Drift: kept, Reason: "an operation is at work: " + drift}
 	case c.Status != contract.ClusterReady:
 		out.Reason = fmt.Sprintf("drift is only reported, as the cluster is %s: %s", c.Status, drift)
+	case Refusal(c, contract.KindRepair) != "":
+		out.Reason = "drift is reported, as " + Refusal(c, contract.KindRepair) + ": " + drift
 	case c.Spec.Drift == contract.Report:
 		out.Reason = "drift is reported, as the cluster's setting says: " + drift
 	default:
 		out.Repair = true
 		out.Reason = "drift is repaired, as the cluster's setting says: " + drift
+	}
+	return out
+}
+
+// AnswerFound decides what is done about a drift that nobody told of. It is
+// AnswerDrift's decision, but that a service on which the newest operation ended
+// dirty is only reported: what that operation could not reach is no drift, and
+// another attempt is its team's decision. last is nil when there was none.
+func AnswerFound(c *model.Cluster, drift, kept string, busy bool, last *model.Operation) DriftAnswer {
+	out := AnswerDrift(c, drift, kept, busy)
+	if out.Repair && last != nil && last.Status == contract.OperationFailedDirty {
+		out.Repair = false
+		out.Reason = fmt.Sprintf("drift is only reported, as operation %s ended %s: %s", last.ID, last.Status, drift)
 	}
 	return out
 }

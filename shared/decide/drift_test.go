@@ -76,3 +76,36 @@ func TestAnswerDrift(t *testing.T) {
 		}
 	}
 }
+
+func TestAnswerFound(t *testing.T) {
+	ready := &model.Cluster{Status: contract.ClusterReady}
+	report := &model.Cluster{Status: contract.ClusterReady, Spec: contract.ClusterSpec{Drift: contract.Report}}
+	ended := func(status contract.OperationStatus) *model.Operation {
+		return &model.Operation{ID: "01", Status: status}
+	}
+	repaired := DriftAnswer{"new", true, true, "drift is repaired, as the cluster's setting says: new"}
+	tests := []struct {
+		name    string
+		cluster *model.Cluster
+		drift   string
+		busy    bool
+		last    *model.Operation
+		want    DriftAnswer
+	}{
+		{"none", ready, "", false, ended(contract.OperationFailedDirty), DriftAnswer{Reason: "what runs is what is wanted"}},
+		{"nobody did anything yet", ready, "new", false, nil, repaired},
+		{"the last one went well", ready, "new", false, ended(contract.OperationSucceeded), repaired},
+		{"the last one left it as it was", ready, "new", false, ended(contract.OperationFailedClean), repaired},
+		{"the last one left it dirty", ready, "new", false, ended(contract.OperationFailedDirty),
+			DriftAnswer{"new", true, false, "drift is only reported, as operation 01 ended FailedDirty: new"}},
+		{"busy", ready, "new", true, ended(contract.OperationFailedDirty),
+			DriftAnswer{"", false, false, "an operation is at work: new"}},
+		{"report", report, "new", false, nil,
+			DriftAnswer{"new", true, false, "drift is reported, as the cluster's setting says: new"}},
+	}
+	for _, test := range tests {
+		if got := AnswerFound(test.cluster, test.drift, "", test.busy, test.last); got != test.want {
+			t.Errorf("%s: got %+v", test.name, got)
+		}
+	}
+}
