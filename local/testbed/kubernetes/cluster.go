@@ -55,7 +55,7 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 	for {
 		c, err := start(ctx, program, config)
 		// Another process may have taken a port before the component could.
-		if err != nil && strings.Contains(err.Error(), "address already in use") {
+		if err != nil && ctx.Err() == nil && strings.Contains(err.Error(), "address already in use") {
 			continue
 		}
 		return c, err

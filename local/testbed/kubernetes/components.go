@@ -4,7 +4,7 @@ import (
 	"os"
 )
 
-// run starts a component.
+// runComponent starts a component; they are stopped in the opposite order.
 func (c *Cluster) runComponent(name string, arguments ...string) error {
 	p, err := startProcess(c.program, c.directory, name, arguments...)
 	if err != nil {
