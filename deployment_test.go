@@ -151,7 +151,8 @@ func TestEachKindOfOperationHasItsMachine(t *testing.T) {
 }
 
 var operationKinds = []contract.OperationKind{
-	contract.KindProvision, contract.KindScale, contract.KindDeploy, contract.KindAutoscale,
+	contract.KindProvision, contract.KindAdopt, contract.KindSurvey, contract.KindDrain, contract.KindUncordon,
+	contract.KindScale, contract.KindDeploy, contract.KindAutoscale,
 	contract.KindRepair, contract.KindReplaceNode, contract.KindRetire,
 }
 

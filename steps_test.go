@@ -13,6 +13,7 @@ import (
 	"portolan/functions/operation"
 	"portolan/functions/service"
 	"portolan/functions/stack"
+	"portolan/functions/survey"
 	"portolan/functions/sweep"
 )
 
@@ -25,6 +26,7 @@ var handlers = map[string]func(payload []byte) error{
 	"OperationFunctionArn": to(new(operation.Handler).Handle),
 	"ServiceFunctionArn":   to(new(service.Handler).Handle),
 	"StackFunctionArn":     to(new(stack.Handler).Handle),
+	"SurveyFunctionArn":    to(new(survey.Handler).Handle),
 	"SweepFunctionArn":     to(new(sweep.Handler).Handle),
 }
 
@@ -91,7 +93,8 @@ func TestMachinesAskForTheStepsThatThereAre(t *testing.T) {
 func TestMachinesSendWhatFunctionsRead(t *testing.T) {
 	known := map[string]any{
 		"AutoscaleFunctionArn": autoscale.In{}, "NodeFunctionArn": node.In{}, "OperationFunctionArn": operation.In{},
-		"ServiceFunctionArn": service.In{}, "StackFunctionArn": stack.In{}, "SweepFunctionArn": sweep.In{},
+		"ServiceFunctionArn": service.In{}, "StackFunctionArn": stack.In{}, "SurveyFunctionArn": survey.In{},
+		"SweepFunctionArn": sweep.In{},
 	}
 	for _, m := range machines(t) {
 		m.each(func(name string, s state, _ bool) {

@@ -23,6 +23,7 @@ import (
 	"portolan/functions/service"
 	"portolan/functions/signal"
 	"portolan/functions/stack"
+	"portolan/functions/survey"
 	"portolan/functions/sweep"
 	"portolan/functions/sweeper"
 	"portolan/functions/trail"
@@ -46,6 +47,7 @@ var handlers = map[string]Builder{
 	"ServiceFunction":   of(service.New, (*service.Handler).Handle),
 	"SignalFunction":    of(signal.New, (*signal.Handler).Handle),
 	"StackFunction":     of(stack.New, (*stack.Handler).Handle),
+	"SurveyFunction":    of(survey.New, (*survey.Handler).Handle),
 	"SweeperFunction":   of(sweeper.New, (*sweeper.Handler).Handle),
 	"SweepFunction":     of(sweep.New, (*sweep.Handler).Handle),
 	"TrailFunction":     of(trail.New, (*trail.Handler).Handle),

@@ -129,6 +129,9 @@ func (h *Handler) policy(ctx context.Context, a event.Alarm, cluster, name strin
 		decision.Reason = fmt.Sprintf("the cluster is %s and takes no changes", c.Status)
 		return decision, nil
 	}
+	if decision.Reason = decide.Refusal(c, contract.KindAutoscale); decision.Reason != "" {
+		return decision, nil
+	}
 	now := h.Now()
 	cause := contract.Cause{
 		Source: "alarm", What: "the alarm " + a.Name + " went to " + a.State,

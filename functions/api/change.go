@@ -126,6 +126,7 @@ type wish struct {
 	generation int64
 	release    int64
 	nodePool   string
+	node       string
 	reason     string
 }
 
@@ -141,7 +142,7 @@ func (h *Handler) accept(ctx context.Context, r *request, w wish, writes ...stor
 
 func (h *Handler) enqueue(ctx context.Context, r *request, w wish) (model.Operation, []store.Write, error) {
 	o := decide.NewOperation(h.NewID(), w.kind, w.target, w.team, w.generation, r.cause(w.reason), h.Now())
-	o.Release, o.NodePool = w.release, w.nodePool
+	o.Release, o.NodePool, o.Node = w.release, w.nodePool, w.node
 	return intake.Enqueue(ctx, h.Store, o)
 }
 

@@ -34,10 +34,12 @@ func (h *Handler) createCluster(ctx context.Context, r *request) (answer, error)
 			return decision{}, err
 		}
 		c := decide.NewCluster(spec, h.Now())
-		return h.accept(ctx, r, wish{
-			kind: contract.KindProvision, target: contract.Target{Cluster: c.Name()}, team: c.Spec.Team,
-			generation: c.Generation, reason: "a team asked for the cluster",
-		}, store.CreateCluster(c))
+		w := wish{kind: contract.KindProvision, target: contract.Target{Cluster: c.Name()}, team: c.Spec.Team,
+			generation: c.Generation, reason: "a team asked for the cluster"}
+		if decide.Adopted(spec) {
+			w.kind, w.reason = contract.KindAdopt, "a team has the cluster already"
+		}
+		return h.accept(ctx, r, w, store.CreateCluster(c))
 	})
 }
 
@@ -127,6 +129,9 @@ func (h *Handler) changeable(ctx context.Context, r *request) (*model.Cluster, e
 // for.
 func (h *Handler) unchangeable(ctx context.Context, c *model.Cluster) error {
 	kind, doing := contract.KindProvision, "is still being provisioned"
+	if decide.Adopted(c.Spec) {
+		kind, doing = contract.KindAdopt, "is still being adopted"
+	}
 	switch c.Status {
 	case contract.ClusterRetired:
 		return fault.New(fault.NotFound, "cluster %s was retired", c.Name())

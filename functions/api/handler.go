@@ -39,6 +39,9 @@ var operations = map[string]operation{
 	"getCluster":    (*Handler).getCluster,
 	"changeCluster": (*Handler).changeCluster,
 	"retireCluster": (*Handler).retireCluster,
+	"surveyCluster": (*Handler).surveyCluster,
+	"listWorkloads": (*Handler).listWorkloads,
+	"putNode":       (*Handler).putNode,
 	"getNodePool":   (*Handler).getNodePool,
 	"scaleNodePool": (*Handler).scaleNodePool,
 

@@ -89,6 +89,9 @@ func (h *Handler) putService(ctx context.Context, r *request) (answer, error) {
 			return decision{}, err
 		}
 		change := decide.PutService(c, name, current, newest, spec, deploying, r.cause("the description is new"), h.Now())
+		if err := allowed(c, change.Kind); err != nil {
+			return decision{}, err
+		}
 		return h.applyService(ctx, r, change, current, newest)
 	})
 }
@@ -154,6 +157,9 @@ func (h *Handler) retireService(ctx context.Context, r *request) (answer, error)
 		c, err := h.changeable(ctx, r)
 		if err != nil {
 			return decision{}, err
+		}
+		if err := allowed(c, contract.KindDeploy); err != nil {
+			return decision{}, err // what deploys a service removes it
 		}
 		v, err := h.Store.Service(ctx, c.Name(), r.parameters["service"])
 		if err != nil {

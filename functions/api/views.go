@@ -84,7 +84,7 @@ func bindingView(b model.Binding) contract.Binding {
 func operationView(o model.Operation) contract.Operation {
 	return contract.Operation{
 		Id: o.ID, Kind: o.Kind, Target: o.Target, Generation: o.Generation, Status: o.Status,
-		Reason: o.Reason, Left: o.Left, Cause: o.Cause, NodePool: o.NodePool, Release: o.Release,
+		Reason: o.Reason, Left: o.Left, Cause: o.Cause, NodePool: o.NodePool, Node: o.Node, Release: o.Release,
 		Parent: o.Parent, Joined: o.Joined, Execution: o.Execution, Attempt: o.Attempt, CreatedAt: o.CreatedAt,
 		StartedAt: o.StartedAt, EndedAt: o.EndedAt, Deadline: o.Deadline,
 	}

@@ -159,6 +159,9 @@ func (h *Handler) load(ctx context.Context, in In) (l *look, why string, err err
 	if l.cluster.Status != contract.ClusterReady {
 		return nil, "the cluster is " + string(l.cluster.Status), nil
 	}
+	if why = decide.Refusal(l.cluster, contract.KindScale); why != "" {
+		return nil, why, nil
+	}
 	if why, err = h.loadScaled(ctx, l); why != "" || err != nil {
 		return nil, why, err
 	}

@@ -199,6 +199,7 @@ type Input struct {
 	Service   string `json:"service,omitempty"`
 	Policy    string `json:"policy,omitempty"`
 	NodePool  string `json:"nodePool"`
+	Node      string `json:"node"`
 
 	// Attempt is 1, or more when the execution takes over from one that died. It undoes
 	// what that one did where TakenOver says why.
@@ -214,7 +215,7 @@ func (h *Handler) start(ctx context.Context, o *model.Operation) error {
 	}
 	input, err := json.Marshal(Input{
 		Operation: o.ID, Token: o.Token, Target: model.TargetKey(o.Target), Kind: string(o.Kind),
-		Cluster: o.Target.Cluster, Service: o.Target.Service, Policy: o.Target.Policy, NodePool: o.NodePool,
+		Cluster: o.Target.Cluster, Service: o.Target.Service, Policy: o.Target.Policy, NodePool: o.NodePool, Node: o.Node,
 		Attempt: o.Attempt, TakenOver: o.TakenOver,
 	})
 	if err != nil {

@@ -44,6 +44,12 @@ func (w *work) recognise(ctx context.Context) error {
 	return nil
 }
 
+// find is NotFound when the cluster has no such node.
+func (h *Handler) find(ctx context.Context, w *work) (State, error) {
+	_, err := w.driver.DrainStatus(ctx, w.ref())
+	return State{Reason: "the node takes tasks"}, err
+}
+
 func (h *Handler) cordon(ctx context.Context, w *work) (State, error) {
 	out := State{Instance: w.Node.Instance}
 	if !w.joined() {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 
+	"portolan/shared/contract"
 	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/model"
@@ -94,6 +95,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	steps := map[string]func(context.Context, *work) (State, error){
 		"PlanNodes":    h.plan,
 		"ObserveNodes": h.observeNodes,
+		"FindNode":     h.find,
 		"CordonNode":   h.cordon,
 		"DrainNode":    h.drain,
 		"ObserveDrain": h.observeDrain,
@@ -199,7 +201,7 @@ func (h *Handler) findGroup(ctx context.Context, w *work) error {
 
 // plan compares the nodes that are there with those that are wanted.
 func (h *Handler) plan(ctx context.Context, w *work) (State, error) {
-	if w.Empty && w.cluster.Facts.ECS == nil {
+	if w.Empty && w.cluster.Spec.Orchestrator == contract.Ecs && w.cluster.Facts.ECS == nil {
 		if err := h.findGroup(ctx, w); err != nil {
 			return State{}, err
 		}

@@ -221,6 +221,9 @@ func describe(ctx context.Context, client CloudFormation, name string) (*types.S
 // record keeps what the outputs of the cluster's stacks say.
 func (h *Handler) record(ctx context.Context, w *work) (State, error) {
 	c := w.cluster
+	if len(c.Stacks) == 0 {
+		return State{}, nil // adopted, and reached without any of ours
+	}
 	stack, err := describe(ctx, w.client, c.Stacks[len(c.Stacks)-1])
 	if err != nil {
 		return State{}, err
@@ -237,7 +240,7 @@ func (h *Handler) record(ctx context.Context, w *work) (State, error) {
 // keepFacts keeps what the cluster's stack says when an execution died before it
 // did: the clean-up has to know the nodes.
 func (h *Handler) keepFacts(ctx context.Context, w *work) {
-	if w.cluster.Facts.ECS != nil {
+	if w.cluster.Facts.ECS != nil || len(w.cluster.Stacks) == 0 {
 		return
 	}
 	stack, err := describe(ctx, w.client, w.cluster.Stacks[len(w.cluster.Stacks)-1])

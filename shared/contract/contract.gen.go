@@ -171,11 +171,14 @@ const (
 	KindAdopt       OperationKind = "adopt"
 	KindAutoscale   OperationKind = "autoscale"
 	KindDeploy      OperationKind = "deploy"
+	KindDrain       OperationKind = "drain"
 	KindProvision   OperationKind = "provision"
 	KindRepair      OperationKind = "repair"
 	KindReplaceNode OperationKind = "replace-node"
 	KindRetire      OperationKind = "retire"
 	KindScale       OperationKind = "scale"
+	KindSurvey      OperationKind = "survey"
+	KindUncordon    OperationKind = "uncordon"
 )
 
 // Valid indicates whether the value is a known member of the OperationKind enum.
@@ -187,6 +190,8 @@ func (e OperationKind) Valid() bool {
 		return true
 	case KindDeploy:
 		return true
+	case KindDrain:
+		return true
 	case KindProvision:
 		return true
 	case KindRepair:
@@ -196,6 +201,10 @@ func (e OperationKind) Valid() bool {
 	case KindRetire:
 		return true
 	case KindScale:
+		return true
+	case KindSurvey:
+		return true
+	case KindUncordon:
 		return true
 	default:
 		return false
@@ -403,9 +412,9 @@ func (e Verb) Valid() bool {
 // AdoptedCluster Present on a cluster that somebody else made. Portolan looks at it, changes what `verbs` allow, and lets go of it
 // when it is retired, without deleting what it did not make.
 type AdoptedCluster struct {
-	// Credentials ARN of the secret that lets Portolan in: a kubeconfig for kubernetes.
+	// Credentials ARN of the secret that lets Portolan in: a kubeconfig for kubernetes. Its name begins with portolan/ and the team.
 	//
-	// Example: arn:aws:secretsmanager:eu-central-1:123456789012:secret:portolan/shop-AbCdEf
+	// Example: arn:aws:secretsmanager:eu-central-1:123456789012:secret:portolan/shop/prod-AbCdEf
 	Credentials string `json:"credentials"`
 
 	// Verbs What Portolan may do on an adopted cluster; only to look when empty. `deploy` creates, rolls out and removes services, `scale`
@@ -806,6 +815,15 @@ type Network struct {
 	VpcId string `json:"vpcId,omitempty,omitzero"`
 }
 
+// NodeChange defines model for NodeChange.
+type NodeChange struct {
+	// Drained Whether the node is to have no tasks, or to take them again.
+	Drained bool `json:"drained"`
+}
+
+// NodeName Example: ip-10-0-1-17.eu-central-1.compute.internal
+type NodeName = string
+
 // NodePool defines model for NodePool.
 type NodePool struct {
 	InstanceType string `json:"instanceType"`
@@ -881,6 +899,9 @@ type Operation struct {
 
 	// Left By ARN or name, what a FailedDirty operation left behind.
 	Left []string `json:"left,omitempty,omitzero"`
+
+	// Node The node that is drained, or taken back into service.
+	Node string `json:"node,omitempty,omitzero"`
 
 	// NodePool The node pool that a scaling of a cluster changes.
 	NodePool string `json:"nodePool,omitempty,omitzero"`
@@ -1241,6 +1262,35 @@ type Volume struct {
 	StorageClass string `json:"storageClass,omitempty,omitzero"`
 }
 
+// Workload defines model for Workload.
+type Workload struct {
+	// Images Those of its containers, in their order.
+	Images []string `json:"images"`
+
+	// Kind Example: Deployment
+	Kind string `json:"kind"`
+
+	// Managers Who set its fields, such as kubectl or helm.
+	Managers  []string `json:"managers,omitempty,omitzero"`
+	Name      string   `json:"name"`
+	Namespace string   `json:"namespace"`
+
+	// Ready Tasks that were ready.
+	Ready int `json:"ready"`
+
+	// Replicas Number of tasks wanted.
+	Replicas int `json:"replicas"`
+
+	// Service The service of Portolan's that it is; absent when it is none.
+	Service string `json:"service,omitempty,omitzero"`
+}
+
+// WorkloadPage defines model for WorkloadPage.
+type WorkloadPage struct {
+	Items []Workload `json:"items"`
+	Next  string     `json:"next,omitempty,omitzero"`
+}
+
 // BindingName A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
 //
 // Example: web
@@ -1351,6 +1401,13 @@ type ScaleNodePoolParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// PutNodeParams defines parameters for PutNode.
+type PutNodeParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListPoliciesParams defines parameters for ListPolicies.
 type ListPoliciesParams struct {
 	// Limit How many to return at most.
@@ -1418,6 +1475,22 @@ type ListReleasesParams struct {
 	Next Next `form:"next,omitempty" json:"next,omitempty,omitzero"`
 }
 
+// SurveyClusterParams defines parameters for SurveyCluster.
+type SurveyClusterParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListWorkloadsParams defines parameters for ListWorkloads.
+type ListWorkloadsParams struct {
+	// Limit How many to return at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Next The `next` of the page before.
+	Next Next `form:"next,omitempty" json:"next,omitempty,omitzero"`
+}
+
 // ListOperationsParams defines parameters for ListOperations.
 type ListOperationsParams struct {
 	Cluster Name `form:"cluster" json:"cluster"`
@@ -1446,6 +1519,9 @@ type PutBindingJSONRequestBody = BindingSpec
 
 // ScaleNodePoolJSONRequestBody defines body for ScaleNodePool for application/json ContentType.
 type ScaleNodePoolJSONRequestBody = NodePoolScale
+
+// PutNodeJSONRequestBody defines body for PutNode for application/json ContentType.
+type PutNodeJSONRequestBody = NodeChange
 
 // PutPolicyJSONRequestBody defines body for PutPolicy for application/json ContentType.
 type PutPolicyJSONRequestBody = PolicySpec

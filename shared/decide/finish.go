@@ -12,14 +12,15 @@ func FinishCluster(c model.Cluster, o model.Operation) model.Cluster {
 	if succeeded {
 		c.Observed = max(c.Observed, o.Generation)
 	}
+	made := o.Kind == contract.KindProvision || o.Kind == contract.KindAdopt
 	switch {
-	case o.Kind == contract.KindProvision && succeeded:
+	case made && succeeded:
 		c.Status, c.Reason = contract.ClusterReady, ""
 	case o.Kind == contract.KindRetire && succeeded:
 		c.Status, c.Reason = contract.ClusterRetired, ""
-	case o.Kind == contract.KindProvision && o.Status == contract.OperationFailedClean:
+	case made && o.Status == contract.OperationFailedClean:
 		c.Status, c.Reason = contract.ClusterRetired, o.Reason
-	case o.Kind == contract.KindProvision, o.Kind == contract.KindRetire:
+	case makesOrEnds(o.Kind):
 		c.Status, c.Reason = contract.ClusterFailed, o.Reason
 	default:
 		c.Reason = o.Reason

@@ -44,6 +44,7 @@ func (b *blame) notKubernetes(spec contract.ClusterSpec) {
 // a new one can be told.
 func (b *blame) adoptedKubernetes(spec contract.ClusterSpec) {
 	b.notECS(spec)
+	b.credentials(spec)
 	if len(spec.NodePools) > 0 {
 		b.add("/nodePools", "must be left out: an adopted cluster has the nodes that it has")
 	}
@@ -62,6 +63,15 @@ func (b *blame) adoptedKubernetes(spec contract.ClusterSpec) {
 		if field.said {
 			b.add("/kubernetes/"+field.name, "must be left out: it is for a new cluster, and this one is adopted")
 		}
+	}
+}
+
+// credentials takes only secrets of the team's own: Portolan may read those of all
+// teams, and must not be talked into using one for another.
+func (b *blame) credentials(spec contract.ClusterSpec) {
+	_, name, _ := strings.Cut(spec.Adopted.Credentials, ":secret:")
+	if prefix := "portolan/" + spec.Team + "/"; !strings.HasPrefix(name, prefix) {
+		b.add("/adopted/credentials", "must be a secret of the team's own, whose name begins with %s; %q does not", prefix, name)
 	}
 }
 

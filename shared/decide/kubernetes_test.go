@@ -26,7 +26,7 @@ func onEKS() contract.ClusterSpec {
 func adopted() contract.ClusterSpec {
 	return contract.ClusterSpec{
 		Name: "old", Team: "shop", Orchestrator: contract.Kubernetes,
-		Adopted:    contract.AdoptedCluster{Credentials: "arn:aws:secretsmanager:eu-central-1:123456789012:secret:old-AbCdEf"},
+		Adopted:    contract.AdoptedCluster{Credentials: "arn:aws:secretsmanager:eu-central-1:123456789012:secret:portolan/shop/old-AbCdEf"},
 		Kubernetes: contract.KubernetesCluster{Context: "admin@old", Namespace: "shop", EksCluster: "old"},
 	}
 }
@@ -63,6 +63,7 @@ func TestCheckKubernetesCluster(t *testing.T) {
 		"an adopted one":        {adopted, func(*contract.ClusterSpec) {}, nil},
 		"behind a connector":    {adopted, func(s *contract.ClusterSpec) { s.Network = existing("") }, nil},
 		"with a range":          {adopted, func(s *contract.ClusterSpec) { s.Network.Cidr = "10.0.0.0/16" }, []string{"/network/cidr"}},
+		"another team's":        {adopted, func(s *contract.ClusterSpec) { s.Team = "pay" }, []string{"/adopted/credentials"}},
 		"with node pools":       {adopted, func(s *contract.ClusterSpec) { s.NodePools = onEKS().NodePools }, []string{"/nodePools"}},
 		"of a version":          {adopted, func(s *contract.ClusterSpec) { s.Kubernetes.Version = "1.34" }, []string{"/kubernetes/version"}},
 		"with an endpoint":      {adopted, func(s *contract.ClusterSpec) { s.Kubernetes.EndpointAccess = contract.EndpointPublic }, []string{"/kubernetes/endpointAccess"}},

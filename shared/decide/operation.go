@@ -13,6 +13,10 @@ import (
 // have ended. They bound the state machines' own time-outs from above.
 var deadlines = map[contract.OperationKind]time.Duration{
 	contract.KindProvision:   4 * time.Hour, // two stacks at most, and their removal when they fail
+	contract.KindAdopt:       time.Hour,     // the connector's stack, and its removal
+	contract.KindSurvey:      15 * time.Minute,
+	contract.KindDrain:       time.Hour,
+	contract.KindUncordon:    15 * time.Minute,
 	contract.KindScale:       2*time.Hour + 5*time.Minute,
 	contract.KindDeploy:      26 * time.Hour, // a rollout's own deadline is a day at most, and it may be rolled back
 	contract.KindAutoscale:   25 * time.Hour,
@@ -96,16 +100,23 @@ func Remains(o model.Operation, cluster *model.Cluster) []string {
 		return []string{fmt.Sprintf("service %s of cluster %s", o.Target.Service, o.Target.Cluster)}
 	case o.Target.Policy != "":
 		return []string{fmt.Sprintf("policy %s of cluster %s", o.Target.Policy, o.Target.Cluster)}
+	case o.Node != "":
+		return []string{fmt.Sprintf("node %s of cluster %s, cordoned", o.Node, o.Target.Cluster)}
 	case o.NodePool != "":
 		return []string{fmt.Sprintf("node pool %s of cluster %s", o.NodePool, o.Target.Cluster)}
 	}
 	left := []string{"cluster " + o.Target.Cluster}
-	if cluster != nil && (o.Kind == contract.KindProvision || o.Kind == contract.KindRetire) {
+	if cluster != nil && (makesOrEnds(o.Kind)) {
 		for _, stack := range cluster.Stacks {
 			left = append(left, "stack "+stack)
 		}
 	}
 	return left
+}
+
+// makesOrEnds says whether a kind makes a cluster or ends it.
+func makesOrEnds(kind contract.OperationKind) bool {
+	return kind == contract.KindProvision || kind == contract.KindAdopt || kind == contract.KindRetire
 }
 
 // End returns the operation as it ended. One that is FailedDirty and cannot say what

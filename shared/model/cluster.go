@@ -31,6 +31,9 @@ type Cluster struct {
 	Facts    orchestrator.Facts `json:"facts,omitzero"`
 	Endpoint string             `json:"endpoint,omitempty"`
 
+	// Survey names the last look at an adopted cluster, which kept what runs there.
+	Survey string `json:"survey,omitempty"`
+
 	// OrchestratorVersion is what the orchestrator said of itself when the cluster was
 	// last looked at.
 	OrchestratorVersion string `json:"orchestratorVersion,omitempty"`

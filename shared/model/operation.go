@@ -27,6 +27,10 @@ type Operation struct {
 	// NodePool is the pool that a scale operation on a cluster changes.
 	NodePool string `json:"nodePool,omitempty"`
 
+	// Node is the node that a drain or its undoing is about, by the orchestrator's own
+	// name.
+	Node string `json:"node,omitempty"`
+
 	// Release is the release that a deploy operation was asked to roll out.
 	Release int64 `json:"release,omitempty"`
 
