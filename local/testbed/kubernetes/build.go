@@ -36,6 +36,7 @@ func buildIn(ctx context.Context, cache string, log io.Writer) (string, error) {
 	if isThere(program) {
 		return program, nil
 	}
+	fmt.Fprintf(log, "Building Kubernetes %s for tests, here or in another process; the first time takes minutes.\n", kubernetesVersion)
 	directory := filepath.Dir(program)
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return "", err
@@ -48,7 +49,6 @@ func buildIn(ctx context.Context, cache string, log io.Writer) (string, error) {
 	if isThere(program) {
 		return program, nil
 	}
-	fmt.Fprintf(log, "Building Kubernetes %s for tests; the first time takes minutes.\n", kubernetesVersion)
 	began := time.Now()
 	if err := build(ctx, program); err != nil {
 		return "", fmt.Errorf("building Kubernetes %s: %w", kubernetesVersion, err)
@@ -70,10 +70,11 @@ func isThere(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// build puts the program at its place when it is whole.
+// build puts the program at its place when it is whole. Only who has the lock may.
 func build(ctx context.Context, program string) error {
-	module, err := os.MkdirTemp(filepath.Dir(program), "build-")
-	if err != nil {
+	module := filepath.Join(filepath.Dir(program), "build")
+	// An earlier build may have been killed.
+	if err := errors.Join(os.RemoveAll(module), os.Mkdir(module, 0o700)); err != nil {
 		return err
 	}
 	defer os.RemoveAll(module)
@@ -82,7 +83,7 @@ func build(ctx context.Context, program string) error {
 	}
 	made := filepath.Join(module, "components")
 	// A file that is named is built whatever its build constraint says.
-	_, err = goCommand(ctx, module, "build", compilerFlags, "-ldflags", linkerFlags(), "-o", made, "main.go")
+	_, err := goCommand(ctx, module, "build", compilerFlags, "-ldflags", linkerFlags(), "-o", made, "main.go")
 	if err != nil {
 		return err
 	}
