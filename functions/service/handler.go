@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"portolan/shared/contract"
@@ -81,6 +82,9 @@ func (w *work) ref() orchestrator.ServiceRef {
 	return orchestrator.ServiceRef{Cluster: w.cluster.Ref(), Name: w.service.Name}
 }
 
+// actMax bounds the steps that act; only those that look may listen for longer.
+const actMax = 50 * time.Second
+
 // Handle does one step.
 func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if in.Step == "RetireServices" {
@@ -105,6 +109,11 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	w, err := h.load(ctx, in)
 	if err != nil {
 		return State{}, err
+	}
+	if !strings.HasPrefix(in.Step, "Observe") {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(ctx, actMax)
+		defer done()
 	}
 	out, err := do(ctx, w)
 	if err != nil {
@@ -136,24 +145,6 @@ func (h *Handler) load(ctx context.Context, in In) (*work, error) {
 	w.driver = h.Orchestrator(w.cluster, in.Operation)
 	return w, nil
 }
-
-// watch starts the watch over something that may take so long.
-func (h *Handler) watch(s State, allowed time.Duration) State {
-	now := h.Now()
-	s.Deadline, s.Looks, s.Verdict = now.Add(allowed), 0, decide.Progressing
-	s.LookAfterSeconds = seconds(decide.LookAfter(s.Deadline, now))
-	return s
-}
-
-// looked counts a look and keeps what it led to.
-func (h *Handler) looked(s State, verdict decide.Verdict, reason string) State {
-	s.Looks++
-	s.Verdict, s.Reason = verdict, reason
-	s.LookAfterSeconds = seconds(decide.LookAfter(s.Deadline, h.Now()))
-	return s
-}
-
-func seconds(d time.Duration) int { return int(d / time.Second) }
 
 // apply puts a release into effect at the scale of now.
 func (h *Handler) apply(ctx context.Context, w *work, number int64) (*model.Release, error) {

@@ -23,15 +23,15 @@ func (h *Handler) applyRelease(ctx context.Context, w *work) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	return h.watch(State{Release: number, Generation: w.service.Generation}, decide.RolloutDeadline(release.Spec)), nil
+	return h.watch(w, State{Release: number, Generation: w.service.Generation}, decide.RolloutDeadline(release.Spec)), nil
 }
 
 // observeRollout looks at the release and, once it is healthy, makes it the one
 // in effect.
 func (h *Handler) observeRollout(ctx context.Context, w *work) (State, error) {
-	observation, err := w.driver.Observe(ctx, w.ref())
+	observation, err := h.observe(ctx, w)
 	if fault.IsNotFound(err) {
-		return h.looked(w.State, decide.Failed, "somebody else removed the service"), nil
+		return h.looked(w, w.State, decide.Failed, "somebody else removed the service"), nil
 	}
 	if err != nil {
 		return State{}, err
@@ -45,7 +45,7 @@ func (h *Handler) observeRollout(ctx context.Context, w *work) (State, error) {
 			return State{}, err
 		}
 	}
-	return h.looked(w.State, verdict, reason), nil
+	return h.looked(w, w.State, verdict, reason), nil
 }
 
 // keepScale asks again for the tasks that are wanted when a release is healthy at
@@ -96,7 +96,7 @@ func (h *Handler) takeOver(ctx context.Context, w *work) (State, error) {
 		number = w.service.Release
 	}
 	if w.service.ReleaseObserved >= number {
-		return h.looked(State{Release: number}, decide.Healthy, fmt.Sprintf("release %d is in effect", number)), nil
+		return h.looked(w, State{Release: number}, decide.Healthy, fmt.Sprintf("release %d is in effect", number)), nil
 	}
 	release, err := h.Store.Release(ctx, w.service.Cluster, w.service.Name, number)
 	if err != nil {
@@ -106,7 +106,7 @@ func (h *Handler) takeOver(ctx context.Context, w *work) (State, error) {
 	if release.Status == contract.ReleaseRolledBack {
 		reason = release.Reason
 	}
-	return h.looked(State{Release: number, Generation: w.service.Generation}, decide.Failed, reason), nil
+	return h.looked(w, State{Release: number, Generation: w.service.Generation}, decide.Failed, reason), nil
 }
 
 // rollBack puts the release before into effect again, at the scale of now. With
@@ -123,13 +123,13 @@ func (h *Handler) rollBack(ctx context.Context, w *work) (State, error) {
 	out.Release = w.service.ReleaseObserved
 	if out.Release == 0 {
 		_, err := w.driver.Remove(ctx, w.ref())
-		return h.watch(out, decide.DefaultRolloutDeadline), err
+		return h.watch(w, out, decide.DefaultRolloutDeadline), err
 	}
 	release, err := h.apply(ctx, w, out.Release)
 	if err != nil {
 		return State{}, err
 	}
-	return h.watch(out, decide.RolloutDeadline(release.Spec)), nil
+	return h.watch(w, out, decide.RolloutDeadline(release.Spec)), nil
 }
 
 // observeRollBack looks at the release before and, once it is healthy, writes that
@@ -139,7 +139,7 @@ func (h *Handler) observeRollBack(ctx context.Context, w *work) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	out := h.looked(w.State, verdict, reason)
+	out := h.looked(w, w.State, verdict, reason)
 	switch verdict {
 	case decide.Failed:
 		out.Left = []string{serviceName(w.service)}
@@ -152,7 +152,7 @@ func (h *Handler) observeRollBack(ctx context.Context, w *work) (State, error) {
 func (h *Handler) lookAtRollBack(ctx context.Context, w *work) (decide.Verdict, string, orchestrator.Observation, error) {
 	var none orchestrator.Observation
 	if w.State.Release > 0 {
-		observation, err := w.driver.Observe(ctx, w.ref())
+		observation, err := h.observe(ctx, w)
 		if err != nil {
 			return "", "", none, err
 		}
@@ -202,12 +202,12 @@ func (h *Handler) repair(ctx context.Context, w *work) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	return h.watch(State{Release: number, Generation: w.service.Generation}, decide.RolloutDeadline(release.Spec)), nil
+	return h.watch(w, State{Release: number, Generation: w.service.Generation}, decide.RolloutDeadline(release.Spec)), nil
 }
 
 // observeRepair looks whether a service is as wanted again.
 func (h *Handler) observeRepair(ctx context.Context, w *work) (State, error) {
-	observation, err := w.driver.Observe(ctx, w.ref())
+	observation, err := h.observe(ctx, w)
 	if err != nil {
 		return State{}, err
 	}
@@ -219,7 +219,7 @@ func (h *Handler) observeRepair(ctx context.Context, w *work) (State, error) {
 	if verdict == decide.Healthy {
 		verdict, reason = decide.WatchScale(observation, replicas(w.service, observation), w.State.Deadline, now)
 	}
-	out := h.looked(w.State, verdict, reason)
+	out := h.looked(w, w.State, verdict, reason)
 	switch verdict {
 	case decide.Healthy:
 		return out, h.write(ctx, w, healthy(seen(*w.service, observation), w.State.Generation))

@@ -22,13 +22,13 @@ func (h *Handler) scale(ctx context.Context, w *work) (State, error) {
 	if err := w.driver.Scale(ctx, w.ref(), w.service.Replicas); err != nil {
 		return State{}, err
 	}
-	return h.watch(State{Release: w.service.Release, Generation: w.service.Generation}, scaleDeadline), nil
+	return h.watch(w, State{Release: w.service.Release, Generation: w.service.Generation}, scaleDeadline), nil
 }
 
 // observeScale counts the tasks. When another number is wanted by now, it asks for
 // that one: one operation converges to the newest generation that it sees.
 func (h *Handler) observeScale(ctx context.Context, w *work) (State, error) {
-	observation, err := w.driver.Observe(ctx, w.ref())
+	observation, err := h.observe(ctx, w)
 	if err != nil {
 		return State{}, err
 	}
@@ -38,9 +38,9 @@ func (h *Handler) observeScale(ctx context.Context, w *work) (State, error) {
 	verdict, reason := decide.WatchScale(observation, w.service.Replicas, w.State.Deadline, h.Now())
 	if observation.Desired != w.service.Replicas && verdict == decide.Progressing {
 		// Somebody changed it by hand meanwhile.
-		return h.looked(w.State, verdict, reason), w.driver.Scale(ctx, w.ref(), w.service.Replicas)
+		return h.looked(w, w.State, verdict, reason), w.driver.Scale(ctx, w.ref(), w.service.Replicas)
 	}
-	out := h.looked(w.State, verdict, reason)
+	out := h.looked(w, w.State, verdict, reason)
 	switch verdict {
 	case decide.Healthy:
 		service := seen(*w.service, observation)
