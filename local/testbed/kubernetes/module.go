@@ -97,7 +97,7 @@ func goCommand(ctx context.Context, directory string, arguments ...string) ([]by
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = directory
 	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod -buildvcs=false",
-		"GOOS=", "GOARCH=", "CGO_ENABLED=0", "GOGC="+compilerGC)
+		"GOOS=", "GOARCH=", "CGO_ENABLED=0")
 	var problems bytes.Buffer
 	command.Stderr = &problems
 	out, err := command.Output()
