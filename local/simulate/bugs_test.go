@@ -16,10 +16,11 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-var search = flag.Bool("search", false, "search the seeds from 1 to 50 for all planted bugs")
+var plants = flag.Int("plants", 2, "how many of the bugs to plant; 0 is all")
 
-// A planted bug is caught by the checker of a promise. Seed is the first of those
-// from 1 to 50 that catches it; a bug without one takes a -search.
+// A planted bug is caught by the checker of a promise, within 50 seeds. Seed is tried
+// first: the one that caught it when that was looked for last. Another one may be the
+// first to by now, as a change of the product changes what a seed makes of it.
 var planted = []struct {
 	name    string
 	promise string
@@ -27,38 +28,39 @@ var planted = []struct {
 	profile func(*Profile)
 	bug     Bug
 }{
-	{name: "an event leaves no mark", promise: "promise 3", seed: 9, bug: Bug{Client: writes("", dropPuts("SEEN#"))}},
-	{name: "a step has no fence", promise: "promise 2", seed: 11, profile: losesLeases, bug: Bug{Client: unfenced}},
-	{name: "dispatch forgets a target", promise: "promise 1", seed: 1, bug: Bug{Handler: on("DispatchFunction", forget)}},
-	{name: "a rollback restores the scale", promise: "promise 6", seed: 5, bug: Bug{Client: request("UpdateService", restoreScale)}},
-	{name: "a loop has no bound", promise: "promise 1", bug: Bug{Files: machine("deploy", unbound)}},
-	{name: "the sweep skips stacks and networks", promise: "promise 4", bug: Bug{Handler: on("SweepFunction", skipStacks)}},
-	{name: "a create is not idempotent", promise: "promise 4", bug: Bug{Client: createAgain}},
+	{name: "an event leaves no mark", promise: "promise 3", seed: 21, bug: Bug{Client: writes("", dropPuts("SEEN#"))}},
+	{name: "a step has no fence", promise: "promise 2", seed: 2, profile: losesLeases, bug: Bug{Client: unfenced}},
+	{name: "dispatch forgets a target", promise: "promise 1", seed: 2, bug: Bug{Handler: on("DispatchFunction", forget)}},
+	{name: "a rollback restores the scale", promise: "promise 6", seed: 1, bug: Bug{Client: request("UpdateService", restoreScale)}},
+	{name: "a loop has no bound", promise: "promise 6", seed: 1, bug: Bug{Files: machine("deploy", unbound)}},
+	{name: "the sweep skips stacks and networks", promise: "promise 4", seed: 5, bug: Bug{Handler: on("SweepFunction", skipStacks)}},
+	{name: "a create is not idempotent", promise: "promise 4", seed: 16, bug: Bug{Client: createAgain}},
 	{name: "an end keeps the lease", promise: "promise 2", seed: 1, bug: Bug{Client: writes("OperationFunction", dropLease)}},
-	{name: "a drift repair fights a deploy", promise: "promise 3", seed: 10, profile: undisturbed, bug: Bug{Client: neverBusy}},
-	{name: "a scale-in skips the drain", promise: "promise 5", profile: undisturbed, bug: Bug{Files: machine("replace-node", skipDrain)}},
-	{name: "a release is not pinned", promise: "promise 6", seed: 5, bug: Bug{Client: request("RegisterTaskDefinition", unpin)}},
+	{name: "a drift repair fights a deploy", promise: "promise 3", seed: 11, profile: undisturbed, bug: Bug{Client: neverBusy}},
+	{name: "a scale-in skips the drain", promise: "promise 5", seed: 9, profile: undisturbed, bug: Bug{Files: machine("replace-node", skipDrain)}},
+	{name: "a release is not pinned", promise: "promise 6", seed: 4, bug: Bug{Client: request("RegisterTaskDefinition", unpin)}},
 	{name: "an accepted wish is not written", promise: "promise 1", seed: 1, bug: Bug{Client: loseWish}},
-	{name: "an operation has no cause", promise: "promise 7", seed: 3, bug: Bug{Client: writes("TrailFunction", dropCause)}},
+	{name: "an operation has no cause", promise: "promise 7", seed: 1, bug: Bug{Client: writes("TrailFunction", dropCause)}},
 	{name: "a session is not named by its operation", promise: "promise 7", seed: 1, bug: Bug{Client: renameSession}},
 	{name: "an operation is accounted to another team", promise: "promise 8", seed: 2, bug: Bug{Client: writes("AlarmFunction", changeTeam)}},
 }
 
 func TestPlantedBugsAreCaught(t *testing.T) {
-	for _, p := range planted {
-		if p.seed == 0 && !*search {
-			continue
-		}
+	some := planted
+	if *plants > 0 {
+		some = planted[:*plants]
+	}
+	for _, p := range some {
 		t.Run(p.name, func(t *testing.T) {
-			from, to := uint64(1), uint64(50)
-			if !*search {
-				from, to = p.seed, p.seed
-			}
 			profile := usual
 			if p.profile != nil {
 				p.profile(&profile)
 			}
-			for seed := from; seed <= to; seed++ {
+			for i := range uint64(51) {
+				seed := i
+				if i == 0 {
+					seed = p.seed
+				}
 				result := run(t, Draw(seed, profile), p.bug)
 				for _, violation := range result.Violations {
 					if strings.HasPrefix(violation, p.promise) {
@@ -67,14 +69,14 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 					}
 				}
 			}
-			t.Errorf("seeds %d to %d did not catch it", from, to)
+			t.Error("50 seeds did not catch it")
 		})
 	}
 }
 
 func losesLeases(p *Profile) { p.Leases = 0.5 }
 
-func undisturbed(p *Profile) { p.Stops, p.Leases = 0, 0 }
+func undisturbed(p *Profile) { p.Stops, p.Leases, p.Takeovers = 0, 0, 0 }
 
 // on changes one function.
 func on(function string, change func(lambda.Handler) lambda.Handler) func(string, lambda.Handler) lambda.Handler {
@@ -396,14 +398,17 @@ func machine(name string, change func(states map[string]any)) func(fs.FS) fs.FS 
 	}
 }
 
-// unbound never gives a rollout up.
+// unbound never gives a rollout up, neither for its verdict nor for its looks. Without
+// the counter alone nothing would happen: the verdict bounds the loop too. The sweeper
+// ends the operation at its deadline of a day, so promise 1 holds.
 func unbound(states map[string]any) {
 	choice := states["IsHealthy"].(map[string]any)
 	choice["Choices"] = choice["Choices"].([]any)[:1]
 }
 
-// skipDrain does not wait until a node is empty.
+// skipDrain terminates a node after its first look at the drain, whatever it saw.
+// Only not to wait would do no harm: the orchestrator lets no node leave that has
+// tasks.
 func skipDrain(states map[string]any) {
-	choice := states["IsDrained"].(map[string]any)
-	choice["Default"] = "LeaveCluster"
+	states["IsDrained"].(map[string]any)["Default"] = "TerminateInstance"
 }

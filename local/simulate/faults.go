@@ -14,6 +14,20 @@ func (w *World) befalls(chance float64) bool {
 	return !w.calm && chance > 0 && w.random.Float64() < chance
 }
 
+// faults are the names of all that befalls functions, state machines and their
+// calls: each has to be drawn by enough seeds.
+var faults = []string{
+	"throttled before", "throttled after", "failed before", "failed after", "unanswered before", "unanswered after",
+	"lost event", "late event", "repeated event", "repeated batch", "killed", "timed out",
+	"stopped by hand", "lease ran out", "lease given away",
+}
+
+// fault tells of one of them.
+func (w *World) fault(name, format string, args ...any) {
+	w.drawn[name]++
+	w.tell("fault", format, args...)
+}
+
 // A call is one call of AWS on its way.
 type call struct {
 	service, operation string
@@ -56,6 +70,9 @@ func (w *World) suffer(c *call, next http.Handler, rw http.ResponseWriter, r *ht
 		w.effect(c, next, rw, r)
 		return
 	}
+	if c.invocation != nil {
+		c.invocation.suffered = true
+	}
 	kind := w.random.IntN(6)
 	if kind >= 3 { // after the effect
 		w.effect(c, next, discard{http.Header{}}, r)
@@ -66,13 +83,13 @@ func (w *World) suffer(c *call, next http.Handler, rw http.ResponseWriter, r *ht
 	}
 	switch kind % 3 {
 	case 0:
-		w.tell("fault", "%s:%s is throttled %s its effect", c.service, c.operation, when)
+		w.fault("throttled "+when, "%s:%s is throttled %s its effect", c.service, c.operation, when)
 		wire.Fail(rw, r, throttled(c.service))
 	case 1:
-		w.tell("fault", "%s:%s fails %s its effect", c.service, c.operation, when)
+		w.fault("failed "+when, "%s:%s fails %s its effect", c.service, c.operation, when)
 		wire.Fail(rw, r, failed(c.service))
 	default:
-		w.tell("fault", "%s:%s does not answer, %s its effect", c.service, c.operation, when)
+		w.fault("unanswered "+when, "%s:%s does not answer, %s its effect", c.service, c.operation, when)
 		timer := w.Clock.NewTimer(65 * time.Second)
 		defer timer.Stop()
 		select {

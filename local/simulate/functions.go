@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,13 +28,20 @@ type invocation struct {
 	// lease is that of the step's target when the invocation began.
 	lease model.Lease
 
+	// wanted is the step's service at that time, if it has one.
+	wanted *model.Service
+
 	mu    sync.Mutex
 	calls int
-	dies  int // before that call; 0 is never
+	dies  int // before that call, or the answer behind the last one; 0 is never
 	dead  bool
+
+	// suffered says that a call went wrong on purpose.
+	suffered bool
 }
 
-// survives counts a call, and says whether the invocation lives to make it.
+// survives counts a call or the answer, and says whether the invocation lives to
+// make it.
 func (i *invocation) survives() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -100,39 +106,54 @@ type function struct {
 func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	w := f.w
 	w.turn.pass(func() string { return "invoke " + f.id + " " + hash(payload) })
-	if f.isDoor() && w.deliver(ctx, f, payload) {
+	if f.isDoor() && w.deliver(f, payload) {
 		return []byte("{}"), nil
 	}
-	return f.invoke(ctx, payload)
+	answer, err := f.invoke(ctx, payload)
+	if err == nil && f.id == "DispatchFunction" && w.befalls(w.Plan.Profile.Events) {
+		// The stream's reader did not get to note how far it came.
+		w.fault("repeated batch", "a batch of the stream comes again")
+		return f.invoke(ctx, payload)
+	}
+	return answer, err
 }
 
-// isDoor says whether the function is called by events, which come at least once
-// and in no order.
-func (f *function) isDoor() bool {
-	switch f.id {
-	case "AlarmFunction", "PipelineFunction", "TrailFunction", "SignalFunction":
-		return true
-	}
-	return false
+// doors are the functions that are called by events, which come at least once and in
+// no order. Those of which it is true are told what only saves time: their events may
+// be lost.
+var doors = map[string]bool{
+	"AlarmFunction": false, "PipelineFunction": false, "TrailFunction": false,
+	"SignalFunction": true, "SweeperFunction": true,
 }
+
+func (f *function) isDoor() bool {
+	_, door := doors[f.id]
+	return door
+}
+
+// callsMost is how many calls of AWS most invocations make at most.
+const callsMost = 12
 
 func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	w, i := f.w, &invocation{function: f.id}
 	if err := json.Unmarshal(payload, &i.step); err == nil && i.step.Target != "" {
-		i.lease = w.watch.leases[i.step.Target]
+		w.watch.settle()
+		i.lease, i.wanted = w.watch.leases[i.step.Target], w.watch.wantedOf(i.step.Target)
 	}
 	if w.befalls(w.Plan.Profile.Kills) {
-		i.dies = 1 + w.random.IntN(6)
+		i.dies = 1 + w.random.IntN(callsMost)
 	}
 	answer, err := f.handler.Invoke(context.WithValue(ctx, invocationKey{}, i), payload)
 	w.turn.pass(func() string { return "return " + f.id + " " + hash(payload) })
 	switch {
-	case i.dead:
-		w.tell("fault", "%s is killed before its call %d", f.id, i.dies)
+	case !i.survives():
+		w.fault("killed", "%s is killed before its call %d", f.id, i.dies)
 		return nil, messages.InvokeResponse_Error{Type: "Runtime.ExitError", Message: "RequestId: 0 Error: signal: killed"}
 	case ctx.Err() == context.DeadlineExceeded:
-		w.tell("fault", "%s runs into its time-out", f.id)
+		w.fault("timed out", "%s runs into its time-out", f.id)
 		return nil, messages.InvokeResponse_Error{Type: "Sandbox.Timedout", Message: "Task timed out"}
+	case err != nil && f.isDoor() && !i.suffered:
+		w.blameless[hash(payload)] = f.id + ": " + err.Error()
 	}
 	return answer, err
 }
@@ -140,66 +161,4 @@ func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 func hash(payload []byte) string {
 	sum := sha256.Sum256(payload)
 	return hex.EncodeToString(sum[:6])
-}
-
-// A sent is an event that a function was sent.
-type sent struct {
-	function *function
-	payload  []byte
-}
-
-// deliver lets an event come late, twice or not at all. It returns true when the
-// function must not be called for it now.
-func (w *World) deliver(ctx context.Context, f *function, payload []byte) bool {
-	w.events = append(w.events, sent{f, payload})
-	if !w.befalls(w.Plan.Profile.Events) {
-		return false
-	}
-	switch n := w.random.IntN(3); {
-	case n == 0 && f.id == "SignalFunction":
-		w.tell("fault", "an event for %s is lost: %s", f.id, brief(payload))
-		return true
-	case n == 1:
-		after := time.Duration(1+w.random.IntN(600)) * time.Second
-		w.tell("fault", "an event for %s comes %v late: %s", f.id, after, brief(payload))
-		w.again(f, payload, after)
-		return true
-	}
-	after := time.Duration(w.random.IntN(7200)) * time.Second
-	w.tell("fault", "an event for %s comes again after %v: %s", f.id, after, brief(payload))
-	w.again(f, payload, after)
-	return false
-}
-
-// again calls a function later, as Lambda does with an event: twice more when it
-// fails.
-func (w *World) again(f *function, payload []byte, after time.Duration) {
-	w.late.Go(func() {
-		for _, pause := range []time.Duration{after, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute} {
-			if w.Clock.Sleep(w.ctx, pause) != nil {
-				return
-			}
-			w.turn.pass(func() string { return "again " + f.id + " " + hash(payload) })
-			ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
-			_, err := f.invoke(ctx, payload)
-			cancel()
-			if err == nil {
-				return
-			}
-		}
-	})
-}
-
-func brief(payload []byte) string {
-	var e struct {
-		DetailType string   `json:"detail-type"`
-		Resources  []string `json:"resources"`
-		Detail     struct {
-			EventName string `json:"eventName"`
-		} `json:"detail"`
-	}
-	if json.Unmarshal(payload, &e) != nil {
-		return ""
-	}
-	return strings.TrimSpace(e.DetailType + " " + e.Detail.EventName + " " + strings.Join(e.Resources, " "))
 }

@@ -41,6 +41,10 @@ type oracle struct {
 	violations []string
 	promised   []string // ids of operations that the API accepted
 
+	// again are those of them that were asked for once the faults had stopped, because
+	// what was asked for before ended dirty.
+	again map[string]bool
+
 	state
 	started map[string]time.Time // when an operation was first seen at work
 	quiet   time.Time            // when the table last changed
@@ -54,7 +58,7 @@ type state struct {
 }
 
 func newOracle(w *World) *oracle {
-	return &oracle{w: w, started: map[string]time.Time{}, state: state{map[string]model.Lease{}, map[string]model.Operation{}, map[string]model.Release{}}}
+	return &oracle{w: w, again: map[string]bool{}, started: map[string]time.Time{}, state: state{map[string]model.Lease{}, map[string]model.Operation{}, map[string]model.Release{}}}
 }
 
 func (s *state) clone() *state {
@@ -88,6 +92,7 @@ func (o *oracle) called(c *call) {
 	if o.reader == nil {
 		return
 	}
+	o.settle()
 	for _, p := range promises {
 		if p.call != nil {
 			p.call(o, c)
@@ -112,6 +117,7 @@ func (o *oracle) changes(c *call) {
 		}
 		if before == nil {
 			before = o.clone()
+			wroteFenced(o, c, before)
 		}
 		for _, r := range records {
 			changed = o.read(r) || changed

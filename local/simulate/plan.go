@@ -28,6 +28,10 @@ type Profile struct {
 	// that is stopped by hand, and Leases that one is by a lease that runs out.
 	Stops  float64 `json:"stops"`
 	Leases float64 `json:"leases"`
+
+	// Takeovers is the chance that a step is followed by a lease that is given to
+	// another operation under the holder's hands.
+	Takeovers float64 `json:"takeovers"`
 }
 
 // A Plan is the workload of a seed. What it leaves to chance, its seed decides.
@@ -74,6 +78,7 @@ const (
 	RefuseDelete   Deed = "refuse delete"
 	StopExecution  Deed = "stop execution"
 	RunOutLease    Deed = "run out lease"
+	GiveLeaseAway  Deed = "give lease away"
 	RepeatOldEvent Deed = "repeat old event"
 )
 
@@ -134,7 +139,9 @@ func (d *draw) cluster(i int) {
 	if d.random.IntN(4) == 0 {
 		capacity = "FARGATE"
 	}
-	d.add(Step{At: at, Do: CreateCluster, Cluster: name, Count: 1 + d.random.IntN(3), Text: capacity})
+	create := Step{At: at, Do: CreateCluster, Cluster: name, Count: 1 + d.random.IntN(3), Text: capacity}
+	d.add(create)
+	d.disturb(create, 10*time.Minute)
 	for _, service := range services[:1+d.random.IntN(len(services))] {
 		at := made + d.between(0, 10*time.Minute)
 		d.add(Step{At: at, Do: PutService, Cluster: name, Service: service, Count: 1 + d.random.IntN(3),
@@ -146,9 +153,11 @@ func (d *draw) cluster(i int) {
 	if d.random.IntN(3) == 0 {
 		end := time.Duration(d.plan.Profile.Hours) * time.Hour
 		if d.random.IntN(3) == 0 {
-			d.add(Step{At: end - 20*time.Minute, Do: RefuseDelete, Cluster: name})
+			d.add(Step{At: end - 30*time.Minute, Do: RefuseDelete, Cluster: name})
 		}
-		d.add(Step{At: end - d.between(time.Minute, 20*time.Minute), Do: RetireCluster, Cluster: name})
+		retire := Step{At: end - d.between(10*time.Minute, 30*time.Minute), Do: RetireCluster, Cluster: name}
+		d.add(retire)
+		d.disturb(retire, 10*time.Minute)
 	}
 }
 
@@ -195,14 +204,20 @@ func (d *draw) step() {
 		meanwhile.At, meanwhile.Do, meanwhile.Count = s.At+d.between(time.Minute, 3*time.Minute), ChangeByHand, s.Count+1
 		d.add(meanwhile)
 	}
-	after := s
-	after.At += d.between(time.Second, 4*time.Minute)
-	if d.random.Float64() < d.plan.Profile.Stops {
-		after.Do = StopExecution
-		d.add(after)
-	}
-	if d.random.Float64() < d.plan.Profile.Leases {
-		after.Do = RunOutLease
-		d.add(after)
+	d.disturb(s, 2*time.Minute)
+}
+
+// disturb draws what befalls the operation of a step, which may take so long.
+func (d *draw) disturb(s Step, within time.Duration) {
+	p := d.plan.Profile
+	for _, each := range []struct {
+		deed   Deed
+		chance float64
+	}{{StopExecution, p.Stops}, {RunOutLease, p.Leases}, {GiveLeaseAway, p.Takeovers}} {
+		after := s
+		after.At, after.Do = s.At+d.between(time.Second, within), each.deed
+		if d.random.Float64() < each.chance {
+			d.add(after)
+		}
 	}
 }

@@ -14,24 +14,31 @@ import (
 // lost the lease writes nothing more.
 var oneAtATime = promise{number: 2, call: fenced, change: leasesInOrder, end: leasesReturned}
 
-// fenced checks that a step changes the table and AWS only for the operation that
-// holds the lease.
+// fenced checks that a step changes AWS only for the operation that held the lease
+// when it began.
 func fenced(o *oracle, c *call) {
 	if c.invocation == nil || c.invocation.step.Target == "" {
 		return
 	}
 	by := c.invocation.step
-	lease := o.leases[by.Target]
-	holds := lease.Holder == by.Operation && lease.Token == by.Token
 	began := c.invocation.lease
 	held := began.Holder == by.Operation && began.Token == by.Token
-	switch {
-	case c.changesWorld() && !held:
+	if c.changesWorld() && !held {
 		o.broken(2, "%s:%s by operation %s, which did not hold the lease of %s when its step began",
 			c.service, c.operation, by.Operation, by.Target)
-	case c.operation == "TransactWriteItems" && !holds && !strings.Contains(string(c.body), `"ConditionCheck"`) &&
-		!strings.Contains(string(c.body), "#holder"):
-		o.broken(2, "the table is written without a fence by operation %s, which lost the lease of %s", by.Operation, by.Target)
+	}
+}
+
+// wroteFenced checks that what a step wrote into the table, it wrote for the holder
+// of the lease.
+func wroteFenced(o *oracle, c *call, before *state) {
+	if c == nil || c.invocation == nil || c.invocation.step.Target == "" {
+		return
+	}
+	by := c.invocation.step
+	if lease := before.leases[by.Target]; lease.Holder != by.Operation || lease.Token != by.Token {
+		o.broken(2, "%s writes for operation %s under token %d, and %q holds the lease of %s under token %d",
+			c.invocation.function, by.Operation, by.Token, lease.Holder, by.Target, lease.Token)
 	}
 }
 

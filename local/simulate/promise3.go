@@ -4,14 +4,18 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"portolan/shared/contract"
 	"portolan/shared/model"
 )
 
 // onceOnly: an event that comes twice or late changes nothing more.
-var onceOnly = promise{number: 3, change: driftIsNobodys, end: eachEventOnce}
+var onceOnly = promise{number: 3, change: driftIsNobodys, end: eventsHandled}
 
 // driftIsNobodys checks that what an operation of ours is about to change is not
 // taken for somebody's drift.
@@ -32,6 +36,36 @@ func driftIsNobodys(o *oracle, before, after *state) {
 
 // lookMax is longer than the trail's door may take from its look to its decision.
 const lookMax = 35 * time.Second
+
+func eventsHandled(o *oracle) {
+	eachEventOnce(o)
+	deadLettersExplained(o)
+}
+
+// deadLettersExplained checks that what is in the dead-letter queue is there because
+// of faults alone.
+func deadLettersExplained(o *oracle) {
+	client := sqs.NewFromConfig(o.w.UserConfig())
+	for {
+		out, err := client.ReceiveMessage(o.ctx(), &sqs.ReceiveMessageInput{QueueUrl: &o.w.deadLetters, MaxNumberOfMessages: 10})
+		if err != nil {
+			o.broken(0, "the dead-letter queue cannot be read: %v", err)
+			return
+		}
+		if len(out.Messages) == 0 {
+			return
+		}
+		for _, m := range out.Messages {
+			body := aws.ToString(m.Body)
+			if strings.Contains(body, "DDBStreamBatchInfo") {
+				o.broken(3, "a record of the table's stream was given up: %s", body)
+			}
+			if why, ok := o.w.blameless[hash([]byte(body))]; ok {
+				o.broken(3, "an event is a dead letter, and no fault befell %s", why)
+			}
+		}
+	}
+}
 
 func eachEventOnce(o *oracle) {
 	first := map[string]string{}
@@ -56,8 +90,8 @@ func eachEventOnce(o *oracle) {
 	released := map[string]int64{}
 	for _, key := range slices.Sorted(maps.Keys(o.releases)) {
 		release := o.releases[key]
-		if release.Commit == "" {
-			continue
+		if release.Commit == "" || release.Cause.Source == "api" {
+			continue // somebody may ask for it again
 		}
 		built := release.Cluster + "/" + release.Service + " commit " + release.Commit
 		if before, seen := released[built]; seen {

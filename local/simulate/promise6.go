@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -11,27 +12,68 @@ import (
 
 // rolledBack: a rollout has a deadline; a bad release is rolled back, at the scale
 // of now.
-var rolledBack = promise{number: 6, change: inTime, end: servicesAsWanted}
+var rolledBack = promise{number: 6, call: atTheScaleOfNow, change: inTime, end: servicesAsWanted}
+
+// atTheScaleOfNow checks that a step asks for as many tasks as were wanted when it
+// began, or are now.
+func atTheScaleOfNow(o *oracle, c *call) {
+	if c.operation != "UpdateService" || c.invocation == nil {
+		return
+	}
+	var in struct {
+		Service      string
+		DesiredCount *int
+	}
+	if json.Unmarshal(c.body, &in) != nil || in.DesiredCount == nil {
+		return
+	}
+	now := o.wantedOf(c.invocation.step.Target)
+	if now == nil || now.Global || *in.DesiredCount == now.Replicas ||
+		c.invocation.wanted != nil && *in.DesiredCount == c.invocation.wanted.Replicas {
+		return
+	}
+	if *in.DesiredCount == 0 && (now.Status == contract.ServiceRetiring || now.ReleaseObserved == 0) {
+		return // it is being removed
+	}
+	o.broken(6, "%s asks for %d tasks of %s, and %d are wanted", c.invocation.step.Step, *in.DesiredCount,
+		c.invocation.step.Target, now.Replicas)
+}
+
+// wantedOf is a target's service as the table has it, or nil.
+func (o *oracle) wantedOf(target string) *model.Service {
+	t, err := model.ParseTarget(target)
+	if err != nil || t.Service == "" {
+		return nil
+	}
+	v, err := o.w.store.Service(o.ctx(), t.Cluster, t.Service)
+	if err != nil {
+		return nil
+	}
+	return v
+}
 
 // rolloutMax is how long a rollout and its way back may take, with the look at
 // the end: the plan's services have a deadline of ten minutes each way.
 const rolloutMax = 45 * time.Minute
 
+// foundMax is how long it may take until an execution that died is taken over: three
+// runs of the sweeper, as one may be lost.
+const foundMax = 15 * time.Minute
+
+// inTime checks how long rollouts take. One that was taken over may take as long
+// again for each attempt.
 func inTime(o *oracle, before, after *state) {
 	for _, id := range changedOperations(before, after) {
 		now := after.operations[id]
-		if now.Kind != contract.KindDeploy || !now.Ended() || o.interfered(now) {
+		if now.Kind != contract.KindDeploy || !now.Ended() {
 			continue
 		}
-		if took := now.EndedAt.Sub(now.StartedAt); took > rolloutMax {
-			o.broken(6, "operation %s rolled out for %v, with a deadline of 10 minutes", id, took)
+		attempts := time.Duration(max(now.Attempt, 1))
+		allowed := attempts*rolloutMax + (attempts-1)*foundMax
+		if took := now.EndedAt.Sub(now.StartedAt); took > allowed {
+			o.broken(6, "operation %s rolled out for %v in %d attempts, with a deadline of 10 minutes", id, took, attempts)
 		}
 	}
-}
-
-// interfered says whether the operation's machine was stopped or lost its lease.
-func (o *oracle) interfered(model.Operation) bool {
-	return o.w.Plan.Profile.Stops > 0 || o.w.Plan.Profile.Leases > 0
 }
 
 func servicesAsWanted(o *oracle) {
@@ -53,14 +95,22 @@ func servicesAsWanted(o *oracle) {
 func (o *oracle) serviceAsWanted(v *model.Service) {
 	target := model.TargetKey(contract.Target{Cluster: v.Cluster, Service: v.Name})
 	last, ok := o.newest(target)
-	if !ok || last.Status == contract.OperationFailedDirty {
-		return // its end says what is left
+	if !ok {
+		return
 	}
 	where := fmt.Sprintf("service %s of %s", v.Name, v.Cluster)
+	if last.Status == contract.OperationFailedDirty {
+		if o.again[last.ID] {
+			o.broken(6, "%s was asked for again without a fault, and %s ended dirty: %s", where, last.ID, last.Reason)
+		}
+		return // its end says what is left
+	}
 	seen := o.running(v.Cluster, v.Name)
 	switch {
 	case v.Release != v.ReleaseObserved:
 		o.broken(6, "%s wants release %d, and %d is in effect (%s: %s)", where, v.Release, v.ReleaseObserved, v.Status, v.Reason)
+	case v.Status != contract.ServiceHealthy:
+		o.broken(6, "%s is %s, and %s (%s) ended %s", where, v.Status, last.ID, last.Kind, last.Status)
 	case !seen.found:
 		o.broken(6, "%s is not there", where)
 	case seen.release != fmt.Sprint(v.Release):

@@ -18,8 +18,9 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 3, "how many seeds to run")
-	first = flag.Uint64("seed", 0, "run this one seed; with -seeds, begin there")
+	from  = flag.Uint64("from", 1, "the first seed to run")
+	to    = flag.Uint64("to", 3, "the last seed to run")
+	by    = flag.Uint64("by", 1, "run each so many'th seed only, to share them with other processes")
 	span  = flag.Duration("for", 0, "run seeds for so long, from the day's own first one")
 	alike = flag.Int("alike", 1, "how many seeds to run twice")
 	loud  = flag.Bool("timeline", false, "print the timeline of each seed")
@@ -29,7 +30,7 @@ var (
 
 // usual is the profile of the seeds that CI runs.
 var usual = Profile{Clusters: 2, Hours: 5, Steps: 14, Errors: 0.01, Kills: 0.005, Events: 0.1, Skew: time.Minute,
-	Stops: 0.05, Leases: 0.05}
+	Stops: 0.1, Leases: 0.1, Takeovers: 0.1}
 
 func init() {
 	flag.IntVar(&usual.Clusters, "clusters", usual.Clusters, "clusters of each seed")
@@ -37,6 +38,7 @@ func init() {
 	flag.IntVar(&usual.Steps, "steps", usual.Steps, "drawn steps of each seed")
 	flag.Float64Var(&usual.Stops, "stops", usual.Stops, "chance that an execution is stopped after a step")
 	flag.Float64Var(&usual.Leases, "leases", usual.Leases, "chance that a lease runs out after a step")
+	flag.Float64Var(&usual.Takeovers, "takeovers", usual.Takeovers, "chance that a lease goes to another operation after a step")
 	flag.Float64Var(&usual.Errors, "errors", usual.Errors, "chance that a call of AWS goes wrong")
 	flag.Float64Var(&usual.Kills, "kills", usual.Kills, "chance that an invocation dies")
 }
@@ -65,19 +67,20 @@ func run(t *testing.T, plan Plan, bug Bug) (result Result) {
 }
 
 func TestSeeds(t *testing.T) {
-	from, to := uint64(1), uint64(*seeds)
-	if *first > 0 {
-		from, to = *first, *first
-	}
+	first, last := *from, *to
 	if *span > 0 {
-		from, to = uint64(time.Now().Unix()/86400)*1_000_000, 1<<62
+		first, last = uint64(time.Now().Unix()/86400)*1_000_000+*from, 1<<62
 	}
-	began := time.Now()
-	for seed := from; seed <= to && (*span == 0 || time.Since(began) < *span); seed++ {
+	began, drawn, runs := time.Now(), map[string]int{}, 0
+	for seed := first; seed <= last && (*span == 0 || time.Since(began) < *span); seed += *by {
 		plan := Draw(seed, usual)
 		at := time.Now()
 		result := run(t, plan, Bug{})
 		t.Logf("seed %d: %d steps in %v", seed, len(plan.Steps), time.Since(at).Round(time.Millisecond))
+		for name, times := range result.Drawn {
+			drawn[name] += times
+		}
+		runs++
 		if *loud {
 			t.Log(result.Timeline)
 		}
@@ -85,7 +88,16 @@ func TestSeeds(t *testing.T) {
 			explain(t, plan, result)
 		}
 	}
+	t.Logf("%d seeds drew %v", runs, drawn)
+	for _, name := range slices.Concat(faults, []string{string(FailStack), string(RefuseDelete)}) {
+		if runs >= enough && drawn[name] == 0 {
+			t.Errorf("%d seeds drew no %q", runs, name)
+		}
+	}
 }
+
+// enough seeds draw every fault.
+const enough = 50
 
 // explain reports a failing plan: its seed, what was broken, the shortest workload
 // that still breaks it, and what happened then.

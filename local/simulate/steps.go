@@ -43,7 +43,7 @@ func (w *World) do(s Step) error {
 		PutPolicy: w.putPolicy, RaiseAlarm: w.raiseAlarm, CalmAlarm: w.calmAlarm,
 		BindPipeline: w.bindPipeline, RunPipeline: w.runPipeline, ChangeByHand: w.changeByHand,
 		LoseNode: w.loseNode, FailStack: w.failStack, RefuseDelete: w.refuseDelete,
-		StopExecution: w.stopExecution, RunOutLease: w.runOutLease, RepeatOldEvent: w.repeatOldEvent,
+		StopExecution: w.stopExecution, RunOutLease: w.runOutLease, GiveLeaseAway: w.giveLeaseAway, RepeatOldEvent: w.repeatOldEvent,
 	}
 	return deeds[s.Do](s)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"portolan/local"
 	"portolan/shared/store"
@@ -48,13 +49,23 @@ type World struct {
 	mu     sync.Mutex
 	log    bytes.Buffer
 	events []sent // what functions were sent, to be repeated
-	runs   int    // of pipelines
+
+	// deadLetters is the queue's URL, and blameless are by their hash the events that a
+	// function failed at without a fault.
+	deadLetters string
+	blameless   map[string]string
+
+	runs  int // of pipelines
+	drawn map[string]int
 }
 
 // A Result is what became of a run.
 type Result struct {
 	Violations []string
 	Timeline   string
+
+	// Drawn counts the faults and the workload's steps by their names.
+	Drawn map[string]int
 }
 
 // Failed says whether a promise was broken.
@@ -78,7 +89,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	w.began = time.Now()
 	w.random = rand.New(rand.NewPCG(w.Plan.Seed, 2))
 	w.turn = newTurnstile(rand.New(rand.NewPCG(w.Plan.Seed, 3)))
-	w.watch = newOracle(w)
+	w.watch, w.blameless, w.drawn = newOracle(w), map[string]string{}, map[string]int{}
 	w.ctx, w.stop = context.WithCancel(ctx)
 	var err error
 	w.Local, err = local.Start(local.Config{
@@ -94,7 +105,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	w.stop()
 	<-turned
 	w.late.Wait()
-	return Result{w.watch.violations, w.log.String()}, errors.Join(err, w.Close())
+	return Result{w.watch.violations, w.log.String(), w.drawn}, errors.Join(err, w.Close())
 }
 
 // logger leaves out what differs from run to run.
@@ -124,6 +135,7 @@ func (w *World) tellAll() error {
 			return err
 		}
 		w.tell("step", "%s", step)
+		w.drawn[string(step.Do)]++
 		if err := w.do(step); err != nil {
 			w.tell("step", "cannot be done: %v", err)
 		}
@@ -143,6 +155,11 @@ func (w *World) findTable() error {
 	}
 	w.table = tables.TableNames[0]
 	w.store = store.New(client, w.table)
+	queues, err := sqs.NewFromConfig(w.UserConfig()).ListQueues(w.privileged(), &sqs.ListQueuesInput{})
+	if err != nil {
+		return fmt.Errorf("looking for the dead-letter queue: %w", err)
+	}
+	w.deadLetters = queues.QueueUrls[0]
 	return nil
 }
 
@@ -153,12 +170,30 @@ const patience = 30 * time.Hour
 // rest is how long nothing may happen before everything is at rest.
 const rest = 20 * time.Minute
 
-// converge ends the faults, waits until nothing is under way any more, and has
-// the promises checked.
+// converge ends the faults, waits until nothing is under way any more, asks again for
+// what ended dirty, and has the promises checked.
 func (w *World) converge() error {
 	w.calm = true
 	w.tell("sim", "the faults stop")
 	w.calmAlarms()
+	if err := w.comeToRest(); err != nil {
+		return err
+	}
+	asked, err := w.askAgain()
+	if err != nil {
+		return err
+	}
+	if asked {
+		if err := w.comeToRest(); err != nil {
+			return err
+		}
+	}
+	w.watch.end()
+	return nil
+}
+
+// comeToRest waits until nothing is under way any more.
+func (w *World) comeToRest() error {
 	for until := time.Now().Add(patience); time.Now().Before(until); {
 		if err := w.Clock.Sleep(w.ctx, rest); err != nil {
 			return err
@@ -168,11 +203,7 @@ func (w *World) converge() error {
 			break
 		}
 	}
-	if err := w.Clock.Sleep(w.ctx, rest); err != nil {
-		return err
-	}
-	w.watch.end()
-	return nil
+	return w.Clock.Sleep(w.ctx, rest)
 }
 
 type privileged struct{}

@@ -1,0 +1,75 @@
+package simulate
+
+import (
+	"net/http"
+
+	"portolan/shared/contract"
+	"portolan/shared/model"
+)
+
+// askAgain is a team that finds out what became of its wishes, and asks again for each
+// that ended dirty: by the same description of a service, or by deleting once more. It
+// must not be told that there is nothing to do. It says whether it asked for anything.
+func (w *World) askAgain() (asked bool, err error) {
+	for _, name := range w.watch.clusterNames() {
+		c, err := w.store.Cluster(w.privileged(), name)
+		if err != nil {
+			continue // it was never made
+		}
+		if c.Status == contract.ClusterFailed {
+			asked = true
+			if err := w.insist(contract.Target{Cluster: name}, http.MethodDelete, cluster(Step{Cluster: name}), nil); err != nil {
+				return asked, err
+			}
+		}
+		if c.Status != contract.ClusterReady {
+			continue
+		}
+		for _, service := range services {
+			again, err := w.askForService(name, service)
+			if err != nil {
+				return asked, err
+			}
+			asked = asked || again
+		}
+	}
+	return asked, nil
+}
+
+func (w *World) askForService(cluster, name string) (asked bool, err error) {
+	target := contract.Target{Cluster: cluster, Service: name}
+	last, ok := w.watch.newest(model.TargetKey(target))
+	if !ok || last.Status != contract.OperationFailedDirty {
+		return false, nil
+	}
+	path := service(Step{Cluster: cluster, Service: name})
+	if last.Kind == contract.KindRetire {
+		return true, w.insist(target, http.MethodDelete, path, nil)
+	}
+	v, err := w.store.Service(w.privileged(), cluster, name)
+	if err != nil || v.Release == v.ReleaseObserved {
+		return false, err
+	}
+	release, err := w.store.Release(w.privileged(), cluster, name, v.Release)
+	if err != nil {
+		return false, err
+	}
+	spec := release.Spec
+	spec.Replicas = &v.Replicas
+	return true, w.insist(target, http.MethodPut, path, spec)
+}
+
+// insist asks the API for what has to lead to an operation.
+func (w *World) insist(target contract.Target, method, path string, body any) error {
+	before := len(w.watch.promised)
+	if err := w.api(method, path, body); err != nil {
+		return err
+	}
+	if len(w.watch.promised) == before {
+		w.watch.broken(6, "what ended dirty on %s is asked for again, and %s %s leads to nothing",
+			model.TargetKey(target), method, path)
+		return nil
+	}
+	w.watch.again[w.watch.promised[before]] = true
+	return nil
+}
