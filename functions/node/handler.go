@@ -167,13 +167,17 @@ func (w *work) group(ctx context.Context, name string) (*types.AutoScalingGroup,
 	return &out.AutoScalingGroups[0], nil
 }
 
-// groupName is the Auto Scaling group of the cluster's nodes; empty when it has
-// none.
+// groupName is the Auto Scaling group of the pool that the step plans; empty when it
+// has none. Nor has it one where all nodes have to go and somebody else sees to it:
+// EKS drains the nodes of a node group that is deleted.
 func (w *work) groupName() string {
-	if w.cluster.Facts.ECS == nil {
-		return ""
+	switch facts := w.cluster.Facts; {
+	case facts.ECS != nil:
+		return facts.ECS.AutoScalingGroup
+	case facts.Kubernetes != nil && !w.Empty:
+		return facts.Kubernetes.AutoScalingGroups[w.poolName()]
 	}
-	return w.cluster.Facts.ECS.AutoScalingGroup
+	return ""
 }
 
 // findGroup finds the group by the cluster's tag, for a cluster of which nobody
@@ -284,7 +288,19 @@ func (h *Handler) observeNodes(ctx context.Context, w *work) (State, error) {
 		out.Reason = health.Reason
 	case health.NodesRegistered >= wanted:
 		out.Verdict = string(decide.Healthy)
-		return out, h.recordSize(ctx, w, health.NodesRegistered)
+		return out, h.recordSizes(ctx, w, health.NodesRegistered)
 	}
 	return out, nil
+}
+
+// recordSizes keeps how many nodes have joined: all of them in the only pool, or in
+// each of several as many as are wanted.
+func (h *Handler) recordSizes(ctx context.Context, w *work, joined int) error {
+	if len(w.cluster.NodePools) < 2 {
+		return h.recordSize(ctx, w, joined)
+	}
+	for i := range w.cluster.NodePools {
+		w.cluster.NodePools[i].SizeObserved = w.cluster.NodePools[i].Size
+	}
+	return h.Store.Commit(ctx, w.Fence(), store.UpdateCluster(*w.cluster))
 }
