@@ -21,19 +21,13 @@ import (
 	"portolan/shared/store"
 )
 
-const (
-	// clusterPagesMax bounds the clusters whose policies one run looks at, by pages of
-	// a hundred.
-	clusterPagesMax = 20
-
-	// alarmsMax is how many names one call of DescribeAlarms takes.
-	alarmsMax = 100
-)
+// alarmsMax is how many names one call of DescribeAlarms takes.
+const alarmsMax = 100
 
 // alarms asks for an autoscale operation for each policy whose alarm is in ALARM
 // while nobody follows it.
-func (h *Handler) alarms(ctx context.Context) ([]Finding, error) {
-	policies, err := h.policies(ctx)
+func (h *Handler) alarms(ctx context.Context, clusters []model.Cluster) ([]Finding, error) {
+	policies, err := h.policies(ctx, clusters)
 	if err != nil {
 		return nil, err
 	}
@@ -60,28 +54,15 @@ func (h *Handler) alarms(ctx context.Context) ([]Finding, error) {
 	return found, errors.Join(failures...)
 }
 
-// policies lists the policies of the clusters that are ready.
-func (h *Handler) policies(ctx context.Context) ([]model.Policy, error) {
+// policies lists the policies of the clusters.
+func (h *Handler) policies(ctx context.Context, clusters []model.Cluster) ([]model.Policy, error) {
 	var all []model.Policy
-	page := store.Page{Limit: pageSize}
-	for range clusterPagesMax {
-		clusters, next, err := h.Store.Clusters(ctx, page)
+	for _, c := range clusters {
+		of, _, err := h.Store.Policies(ctx, c.Name(), store.Page{Limit: pageSize})
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range clusters {
-			if c.Status != contract.ClusterReady {
-				continue
-			}
-			of, _, err := h.Store.Policies(ctx, c.Name(), store.Page{Limit: pageSize})
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, of...)
-		}
-		if page.Next = next; next == "" {
-			break
-		}
+		all = append(all, of...)
 	}
 	return all, nil
 }

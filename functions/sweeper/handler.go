@@ -1,6 +1,7 @@
 // Package sweeper finds what a lost event left behind, and puts it back on its way:
 // operations that nobody started, executions that died, deadlines that passed,
-// alarms that nobody follows, and resources that the table does not know.
+// alarms that nobody follows, services that were changed by hand, images that
+// nobody released, and resources that the table does not know.
 //
 // It runs on a schedule, and at once when an execution dies. It starts nothing by
 // itself: it writes to the table, and the table's stream wakes dispatch.
@@ -15,11 +16,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"portolan/shared/intake"
+	"portolan/shared/built"
+	"portolan/shared/contract"
 	"portolan/shared/leftover"
 	"portolan/shared/model"
+	"portolan/shared/orchestrator"
 	"portolan/shared/outcome"
 	"portolan/shared/store"
 )
@@ -27,13 +31,14 @@ import (
 // Store is the part of the store that the sweeper uses.
 type Store interface {
 	outcome.Store
-	intake.Store
+	built.Store
 	OpenOperations(ctx context.Context, p store.Page) ([]store.Open, string, error)
 	Cursor(ctx context.Context) (store.Cursor, error)
 	Clusters(ctx context.Context, p store.Page) ([]model.Cluster, string, error)
 	Policies(ctx context.Context, cluster string, p store.Page) ([]model.Policy, string, error)
 	Operations(ctx context.Context, target string, p store.Page) ([]model.Operation, string, error)
-	Commit(ctx context.Context, writes ...store.Write) error
+	Services(ctx context.Context, cluster string, p store.Page) ([]model.Service, string, error)
+	Bindings(ctx context.Context, cluster string, p store.Page) ([]model.Binding, string, error)
 }
 
 // Executions looks at executions of state machines, and stops them.
@@ -47,13 +52,27 @@ type Alarms interface {
 	DescribeAlarms(context.Context, *cloudwatch.DescribeAlarmsInput, ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error)
 }
 
+// Images looks at images in repositories.
+type Images interface {
+	DescribeImages(context.Context, *ecr.DescribeImagesInput, ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error)
+}
+
 // Handler handles runs of the schedule, and ends of executions.
 type Handler struct {
 	Store      Store
 	Executions Executions
 	Alarms     Alarms
-	Resources  leftover.Resources
-	Compute    leftover.Compute
+	Images     Images
+
+	// Services look at the services of an orchestrator's clusters. The services of one
+	// that is not in it are not looked at.
+	Services map[contract.Orchestrator]orchestrator.Glancer
+
+	Resources leftover.Resources
+	Compute   leftover.Compute
+
+	// Region is where the repositories are that bindings name.
+	Region string
 
 	// ExecutionPrefix, the operation's kind, a colon and the execution's name make an
 	// execution's ARN.
@@ -100,14 +119,61 @@ func (h *Handler) Handle(ctx context.Context, in In) (Out, error) {
 		found, err := h.died(ctx, in)
 		return h.report(ctx, out, found), err
 	}
-	operations, err := h.operations(ctx)
-	alarms, alarmsErr := h.alarms(ctx)
-	out = h.report(ctx, out, append(operations, alarms...))
+	found, err := h.sweep(ctx)
+	out = h.report(ctx, out, found)
 	var orphansErr error
 	if firstOfHour(in.Time) {
 		out.Orphans, orphansErr = h.orphans(ctx)
 	}
-	return out, errors.Join(err, alarmsErr, orphansErr)
+	return out, errors.Join(err, orphansErr)
+}
+
+// sweep looks at what the table tells of, and keeps how far it came.
+func (h *Handler) sweep(ctx context.Context) ([]Finding, error) {
+	cursor, err := h.Store.Cursor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	after := cursor
+	var found []Finding
+	var operationsErr, alarmsErr, roundErr, keepErr error
+	after.Next, found, operationsErr = h.operations(ctx, cursor.Next)
+	clusters, clustersErr := h.clusters(ctx)
+	if clustersErr == nil {
+		var more []Finding
+		more, alarmsErr = h.alarms(ctx, clusters)
+		found = append(found, more...)
+		after.Round, more, roundErr = h.round(ctx, clusters, cursor.Round)
+		found = append(found, more...)
+	}
+	if after != cursor {
+		keepErr = h.Store.Commit(ctx, store.KeepCursor(after))
+	}
+	return found, errors.Join(operationsErr, clustersErr, alarmsErr, roundErr, keepErr)
+}
+
+// clusterPagesMax bounds the clusters that one run looks at, by pages of a hundred.
+const clusterPagesMax = 20
+
+// clusters lists the clusters that are ready, by name.
+func (h *Handler) clusters(ctx context.Context) ([]model.Cluster, error) {
+	var ready []model.Cluster
+	page := store.Page{Limit: pageSize}
+	for range clusterPagesMax {
+		clusters, next, err := h.Store.Clusters(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range clusters {
+			if c.Status == contract.ClusterReady {
+				ready = append(ready, c)
+			}
+		}
+		if page.Next = next; next == "" {
+			break
+		}
+	}
+	return ready, nil
 }
 
 // period is the schedule's, as template.yaml says it.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -54,8 +56,12 @@ func (e *executions) StopExecution(_ context.Context, in *sfn.StopExecutionInput
 	return &sfn.StopExecutionOutput{}, nil
 }
 
-// nothing has no alarms and no resources.
+// nothing has no alarms, no images and no resources.
 type nothing struct{}
+
+func (nothing) DescribeImages(context.Context, *ecr.DescribeImagesInput, ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error) {
+	return nil, &ecrtypes.ImageNotFoundException{}
+}
 
 func (nothing) DescribeAlarms(context.Context, *cloudwatch.DescribeAlarmsInput, ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error) {
 	return &cloudwatch.DescribeAlarmsOutput{}, nil
@@ -85,8 +91,8 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	b := &bench{T: t, table: storetest.Open(t), now: noon,
 		executions: &executions{status: map[string]types.ExecutionStatus{}}}
-	b.Handler = &sweeper.Handler{Store: b.table, Executions: b.executions, Alarms: nothing{}, Resources: nothing{},
-		Compute: nothing{}, ExecutionPrefix: "arn:execution:portolan-", Now: func() time.Time { return b.now },
+	b.Handler = &sweeper.Handler{Store: b.table, Executions: b.executions, Alarms: nothing{}, Images: nothing{}, Resources: nothing{},
+		Compute: nothing{}, Region: region, ExecutionPrefix: "arn:execution:portolan-", Now: func() time.Time { return b.now },
 		NewID: func() string { return "new" }, Log: slog.New(slog.DiscardHandler)}
 	return b
 }

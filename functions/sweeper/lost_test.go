@@ -16,9 +16,13 @@ import (
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"portolan/local"
+	"portolan/local/events"
 	"portolan/shared/contract"
 	"portolan/shared/environment"
 	"portolan/shared/model"
@@ -165,6 +169,81 @@ func (s *stage) operations(target contract.Target) []model.Operation {
 
 // A lease runs out under an execution that is still alive, and somebody wants to
 // go on: the operation is taken over, and the old execution can write nothing more.
+// CloudTrail's events are lost, and everything that they tell of is found.
+func TestTheEventsOfChangesByHandAreLost(t *testing.T) {
+	playOn(t, withService, nil, func(s *stage) {
+		s.lose("trail")
+		client := ecs.NewFromConfig(s.Local.UserConfig())
+		_, definition := s.onECS()
+		web := &ecs.UpdateServiceInput{Cluster: aws.String("shop"), Service: aws.String("web"), DesiredCount: aws.Int32(5)}
+		_, err := client.UpdateService(s.Context(), web)
+		s.do(err)
+		time.Sleep(45 * time.Minute)
+		s.runs(2, definition)
+
+		made, err := client.RegisterTaskDefinition(s.Context(), &ecs.RegisterTaskDefinitionInput{Family: aws.String("by-hand"),
+			ContainerDefinitions: []ecstypes.ContainerDefinition{{Name: aws.String("web"), Image: aws.String(image + ":2.0"), Memory: aws.Int32(128)}}})
+		s.do(err)
+		web.DesiredCount, web.TaskDefinition = nil, made.TaskDefinition.TaskDefinitionArn
+		_, err = client.UpdateService(s.Context(), web)
+		s.do(err)
+		time.Sleep(45 * time.Minute)
+		s.runs(2, definition)
+
+		_, err = client.DeleteService(s.Context(), &ecs.DeleteServiceInput{Cluster: web.Cluster, Service: web.Service, Force: aws.Bool(true)})
+		s.do(err)
+		time.Sleep(45 * time.Minute)
+		s.runs(2, definition)
+		repairs, _, err := s.table.Operations(s.Context(), "service/shop/web", store.Page{Limit: 100})
+		s.do(err)
+		if len(repairs) != 4 || repairs[0].Kind != contract.KindRepair || repairs[0].Cause.Source != "sweeper" {
+			t.Errorf("the operations are %+v", repairs)
+		}
+		s.over("service/shop/web")
+	})
+}
+
+// runs checks that the service runs that many tasks of a definition, as it is wanted.
+func (s *stage) runs(tasks int, definition string) {
+	s.Helper()
+	var v contract.Service
+	s.get(servicePath, &v)
+	if desired, now := s.onECS(); desired != tasks || now != definition || v.Drift != "" || v.ReplicasObserved != tasks || v.Status != contract.ServiceHealthy {
+		s.Errorf("ECS wants %d tasks of %s, and the service is %s with %d tasks, drift %q", desired, now, v.Status, v.ReplicasObserved, v.Drift)
+	}
+}
+
+// The event of a push is lost, found, and comes late after all.
+func TestTheEventOfAPushIsLost(t *testing.T) {
+	playOn(t, withService, nil, func(s *stage) {
+		s.put(clusterPath+"/bindings/web", contract.BindingSpec{Service: "web", Repository: "shop/webapp", Tag: "stable"})
+		time.Sleep(time.Minute)
+		s.lose("pipeline")
+		digest, err := s.Local.ECR.Push(s.Context(), "shop/webapp", "stable", "pushed, and nobody was told")
+		s.do(err)
+		at := s.Local.Clock.Now()
+		time.Sleep(45 * time.Minute)
+		released := func() {
+			t.Helper()
+			var v contract.Service
+			s.get(servicePath, &v)
+			r, err := s.table.Release(s.Context(), "shop", "web", 2)
+			if err != nil || v.Release != 2 || v.ReleaseObserved != 2 || v.Status != contract.ServiceHealthy || r.Image != image+"@"+digest {
+				t.Fatalf("the service is %s at release %d of %d: %+v, %v", v.Status, v.ReleaseObserved, v.Release, r, err)
+			}
+		}
+		released()
+		bus := eventbridge.NewFromConfig(s.Local.UserConfig())
+		_, err = bus.EnableRule(s.Context(), &eventbridge.EnableRuleInput{Name: aws.String("portolan-pipeline")})
+		s.do(err)
+		s.Local.Events.Emit(s.Context(), events.Event{Source: "aws.ecr", DetailType: "ECR Image Action", Time: at,
+			Detail: map[string]any{"result": "SUCCESS", "repository-name": "shop/webapp", "image-digest": digest, "action-type": "PUSH", "image-tag": "stable"}})
+		time.Sleep(time.Hour)
+		released()
+		s.over("service/shop/web")
+	})
+}
+
 func TestALeaseRunsOut(t *testing.T) {
 	playOn(t, withService, nil, func(s *stage) {
 		first := s.ask(http.MethodPut, servicePath, service("2.0", 2))

@@ -4,16 +4,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
+	"portolan/shared/contract"
+	"portolan/shared/ecs/glance"
 	"portolan/shared/environment"
+	"portolan/shared/orchestrator"
 	"portolan/shared/store"
 )
 
 // New builds the handler from what its Lambda function is given.
 func New(env *environment.Environment) *Handler {
 	return &Handler{
+		Images: ecr.NewFromConfig(env.AWS), Region: env.AWS.Region,
+		Services: map[contract.Orchestrator]orchestrator.Glancer{
+			contract.Ecs: glance.New(ecs.NewFromConfig(env.AWS)),
+		},
 		Store:      store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
 		Executions: sfn.NewFromConfig(env.AWS), Alarms: cloudwatch.NewFromConfig(env.AWS),
 		Resources: resourcegroupstaggingapi.NewFromConfig(env.AWS), Compute: ec2.NewFromConfig(env.AWS),

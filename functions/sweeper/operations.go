@@ -28,20 +28,15 @@ const (
 )
 
 // operations looks at the open operations, oldest first, from where the last run
-// came to.
-func (h *Handler) operations(ctx context.Context) ([]Finding, error) {
-	cursor, err := h.Store.Cursor(ctx)
-	if err != nil {
-		return nil, err
-	}
+// came to, and returns where it came to.
+func (h *Handler) operations(ctx context.Context, next string) (string, []Finding, error) {
 	var found []Finding
 	var failures []error
-	next := cursor.Next
 	for range pagesMax {
-		var open []store.Open
-		open, next, err = h.Store.OpenOperations(ctx, store.Page{Limit: pageSize, Next: next})
+		open, after, err := h.Store.OpenOperations(ctx, store.Page{Limit: pageSize, Next: next})
 		if err != nil {
 			failures = append(failures, err)
+			next = "" // it may be the place that is not there any more
 			break
 		}
 		for _, each := range open {
@@ -51,14 +46,11 @@ func (h *Handler) operations(ctx context.Context) ([]Finding, error) {
 			}
 			found = append(found, did...)
 		}
-		if next == "" {
+		if next = after; next == "" {
 			break
 		}
 	}
-	if next != cursor.Next {
-		failures = append(failures, h.Store.Commit(ctx, store.KeepCursor(store.Cursor{Next: next})))
-	}
-	return found, errors.Join(failures...)
+	return next, found, errors.Join(failures...)
 }
 
 // operation looks at one operation that the index calls open. The index lags, so

@@ -36,9 +36,20 @@ func Unqueue(target, operation string) Write {
 	return remove(queueKey(target, operation), condition{}, nil)
 }
 
-// A Cursor is how far the sweeper came with what does not fit into one run.
+// A Cursor is how far the sweeper came with what does not fit into one run: in the
+// list of open operations, and in its round.
 type Cursor struct {
-	Next string `json:"next"`
+	Next  string `json:"next"`
+	Round Round  `json:"round,omitzero"`
+}
+
+// A Round is how far the sweeper came in a look at all clusters that it began then:
+// to a cluster, and to a page of that one's services.
+type Round struct {
+	Began    time.Time `json:"began,omitzero"`
+	Cluster  string    `json:"cluster,omitempty"`
+	Services string    `json:"services,omitempty"`
+	Ended    bool      `json:"ended,omitempty"`
 }
 
 // KeepCursor keeps how far the sweeper came.

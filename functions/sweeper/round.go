@@ -1,0 +1,87 @@
+package sweeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"portolan/shared/model"
+	"portolan/shared/store"
+)
+
+const (
+	// roundEvery is how often a round begins, a little less than the half hour that is
+	// promised, since runs of the schedule are not punctual.
+	roundEvery = 30*time.Minute - period/2
+
+	// looksMax bounds how many services, bindings and clusters one run looks at; the
+	// next run goes on behind them.
+	looksMax = 300
+)
+
+// A look is the part of a round that one run does.
+type look struct {
+	*Handler
+	at     time.Time
+	left   int
+	images map[string]image
+	found  []Finding
+	failed []error
+}
+
+// round looks at everything of which only events tell that may be lost: services that
+// were changed past Portolan, and images that were pushed. It goes on from where the
+// last run came to, and returns where it came to. What cannot be looked at comes up
+// again in the next round.
+func (h *Handler) round(ctx context.Context, clusters []model.Cluster, r store.Round) (store.Round, []Finding, error) {
+	now := h.Now()
+	if len(clusters) == 0 || r.Ended && now.Sub(r.Began) < roundEvery {
+		return r, nil, nil
+	}
+	if r.Ended || r.Began.IsZero() {
+		r = store.Round{Began: now}
+	}
+	l := &look{Handler: h, at: now, left: looksMax, images: map[string]image{}}
+	for i := range clusters {
+		c := &clusters[i]
+		if c.Name() < r.Cluster {
+			continue
+		}
+		if c.Name() != r.Cluster {
+			r.Cluster, r.Services = c.Name(), ""
+		}
+		if !l.cluster(ctx, c, &r) {
+			return r, l.found, errors.Join(l.failed...)
+		}
+	}
+	return store.Round{Began: r.Began, Ended: true}, l.found, errors.Join(l.failed...)
+}
+
+// cluster looks at one cluster, from a page of its services on, and says whether it
+// came to the end.
+func (l *look) cluster(ctx context.Context, c *model.Cluster, r *store.Round) bool {
+	for {
+		if l.left <= 0 {
+			return false
+		}
+		services, next, err := l.Store.Services(ctx, c.Name(), store.Page{Limit: min(pageSize, l.left), Next: r.Services})
+		l.left -= max(1, len(services))
+		if err == nil {
+			err = l.services(ctx, c, services)
+		}
+		l.note("looking at the services of cluster "+c.Name(), err)
+		if r.Services = next; next == "" {
+			break
+		}
+	}
+	l.note("looking at the bindings of cluster "+c.Name(), l.bindings(ctx, c))
+	return true
+}
+
+// note keeps what went wrong.
+func (l *look) note(doing string, err error) {
+	if err != nil {
+		l.failed = append(l.failed, fmt.Errorf("%s: %w", doing, err))
+	}
+}
