@@ -348,3 +348,33 @@ func TestNodesComeInPages(t *testing.T) {
 		}
 	})
 }
+
+func TestANodeThatIsNotThereCannotBeDrained(t *testing.T) {
+	play(t, simulated.Config{}, func(s *scene) {
+		in := In{Call: s.call, Node: decide.NodeID{ID: "none"}}
+		in.Step = "FindNode"
+		if _, err := s.Handle(s.Context(), in); !fault.IsNotFound(err) {
+			t.Errorf("got %v", err)
+		}
+		in.Node.ID = s.nodes()[0].ID
+		if _, err := s.Handle(s.Context(), in); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestEachPoolHasItsGroup(t *testing.T) {
+	w := &work{cluster: &model.Cluster{
+		NodePools: []model.NodePool{{Name: "main"}, {Name: "cheap"}},
+		Facts: orchestrator.Facts{Kubernetes: &orchestrator.KubernetesFacts{
+			AutoScalingGroups: map[string]string{"main": "group-1", "cheap": "group-2"}}},
+	}}
+	for pool, want := range map[string]string{"": "group-1", "main": "group-1", "cheap": "group-2", "none": ""} {
+		if w.NodePool = pool; w.groupName() != want {
+			t.Errorf("pool %q has the group %q", pool, w.groupName())
+		}
+	}
+	if w.Empty = true; w.groupName() != "" {
+		t.Error("EKS drains the nodes of a node group that is deleted, and so does Portolan")
+	}
+}
