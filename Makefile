@@ -8,13 +8,13 @@ GOARCH ?= arm64
 unexport GOARCH
 
 # How many seeds `make simulate` runs, or the one that it runs.
-SEEDS ?= 20
-SEED ?= 0
+SEEDS ?= 200
+SEED ?=
 
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-# Arguments for `make run`, `make demo` and `make bench-cold`.
+# Arguments for `make run`, `make demo`, `make simulate` and `make bench-cold`.
 ARGS ?=
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -60,7 +60,7 @@ deploy: ## Build with SAM and deploy; the first time make deploy ARGS=--guided.
 	sam build && sam deploy $(ARGS)
 
 .PHONY: check
-check: test lint generated sizes validate demo conformance race fuzz conformance-kubernetes bench-cold ## All of CI.
+check: test lint generated sizes validate demo conformance simulate race fuzz conformance-kubernetes bench-cold ## All of CI.
 
 .PHONY: lint
 lint: ## Check the form of the code: gofmt, go vet, staticcheck.
@@ -116,11 +116,11 @@ fuzz: ## Run each fuzz target for a few seconds: make fuzz FUZZTIME=1m.
 
 .PHONY: simulate
 simulate: ## Try to break the promises: make simulate SEEDS=200, or SEED=17 for one.
-	$(GO) test ./local/simulate -count 1 -timeout 2h -args -seeds $(SEEDS) -seed $(SEED)
+	.ci/simulate $(or $(SEED),1) $(or $(SEED),$(SEEDS)) $(ARGS)
 
 .PHONY: simulate-night
 simulate-night: ## Try to break the promises for an hour, with seeds of the day's own.
-	$(GO) test ./local/simulate -run TestSeeds -count 1 -timeout 3h -args -for 1h
+	.ci/simulate 1 1 -for 1h
 
 .PHONY: bench-cold
 bench-cold: ## Measure how fast functions start beside a bare one; fails when a door takes over 2.5 times as long.
