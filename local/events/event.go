@@ -25,30 +25,47 @@ type Emitter interface {
 	Emit(ctx context.Context, e Event)
 }
 
-// envelope is an event as rules see it and targets get it.
+// envelope is an event as rules see it and targets get it, but for its detail.
 type envelope struct {
-	Version    string          `json:"version"`
-	ID         string          `json:"id"`
-	DetailType string          `json:"detail-type"`
-	Source     string          `json:"source"`
-	Account    string          `json:"account"`
-	Time       string          `json:"time"`
-	Region     string          `json:"region"`
-	Resources  []string        `json:"resources"`
-	Detail     json.RawMessage `json:"detail"`
+	Version    string   `json:"version"`
+	ID         string   `json:"id"`
+	DetailType string   `json:"detail-type"`
+	Source     string   `json:"source"`
+	Account    string   `json:"account"`
+	Time       string   `json:"time"`
+	Region     string   `json:"region"`
+	Resources  []string `json:"resources"`
 }
 
 // MarshalJSON writes the event as EventBridge documents it.
-func (e Event) MarshalJSON() ([]byte, error) {
+func (e Event) MarshalJSON() ([]byte, error) { return e.encode() }
+
+// encode is MarshalJSON without the second look that encoding/json takes at what a
+// Marshaler wrote.
+func (e Event) encode() ([]byte, error) {
 	detail, err := json.Marshal(e.Detail)
 	if err != nil {
 		return nil, err
 	}
-	resources := e.Resources
-	if resources == nil {
-		resources = []string{}
+	if e.Resources == nil {
+		e.Resources = []string{}
 	}
-	return json.Marshal(envelope{Version: "0", ID: e.ID, DetailType: e.DetailType, Source: e.Source,
-		Account: e.Account, Time: e.Time.UTC().Format("2006-01-02T15:04:05Z"), Region: e.Region,
-		Resources: resources, Detail: detail})
+	raw, err := json.Marshal(envelope{Version: "0", ID: e.ID, DetailType: e.DetailType, Source: e.Source,
+		Account: e.Account, Time: e.Time.UTC().Format("2006-01-02T15:04:05Z"), Region: e.Region, Resources: e.Resources})
+	if err != nil {
+		return nil, err
+	}
+	raw = append(raw[:len(raw)-len("}")], `,"detail":`...)
+	return append(append(raw, detail...), '}'), nil
+}
+
+// outside are the members of the event but for its detail, as decodeEvent has them.
+func (e Event) outside() map[string]any {
+	resources := make([]any, len(e.Resources))
+	for i, arn := range e.Resources {
+		resources[i] = arn
+	}
+	return map[string]any{"version": "0", "id": e.ID, "detail-type": e.DetailType, "source": e.Source,
+		"account": e.Account, "time": e.Time.UTC().Format("2006-01-02T15:04:05Z"), "region": e.Region,
+		"resources": resources}
 }

@@ -145,6 +145,18 @@ func (o *object) matches(members map[string]any) bool {
 	return slices.ContainsFunc(o.or, func(alternative *object) bool { return alternative.matches(members) })
 }
 
+// mayMatch tells whether an event of these members may match, whatever its detail is.
+func (o *object) mayMatch(outside map[string]any) bool {
+	for _, name := range o.names {
+		value, present := outside[name]
+		if name != "detail" && !o.fields[name].matches(value, present) {
+			return false
+		}
+	}
+	return len(o.or) == 0 ||
+		slices.ContainsFunc(o.or, func(alternative *object) bool { return alternative.mayMatch(outside) })
+}
+
 func (f field) matches(value any, present bool) bool {
 	if f.below != nil {
 		return f.matchesBelow(value)

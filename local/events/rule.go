@@ -137,7 +137,7 @@ func (s *Server) tick(name string) {
 	r.NextAt = r.NextAt.Add(r.every)
 	s.schedule(r)
 	_ = s.keep(r) // A lost due time is made anew at the next start.
-	raw, err := json.Marshal(e)
+	raw, err := e.encode()
 	if err != nil {
 		return
 	}
