@@ -44,11 +44,20 @@ type Role struct {
 // A Guard refuses what roles may not do. It is safe for concurrent use.
 type Guard struct {
 	config Config
-	mu     sync.Mutex // of what the policies' statements were used for
+
+	mu      sync.Mutex // of what follows, and of what the policies' statements were used for
+	decided map[question]Effect
 }
 
+// A question is what a decision depends on where the context of a request has one value
+// at most: policies do not change.
+type question struct{ role, action, resource, key, value string }
+
+// decidedMax bounds how many decisions are remembered.
+const decidedMax = 10_000
+
 // New returns a guard.
-func New(config Config) *Guard { return &Guard{config: config} }
+func New(config Config) *Guard { return &Guard{config: config, decided: map[question]Effect{}} }
 
 // Middleware answers with AWS's own refusal instead of a call that the caller's
 // role may not make.
@@ -56,14 +65,14 @@ func (g *Guard) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := wire.Caller(r.Context())
 		role, _, isSession := identity.Session(caller.ARN)
-		known, ok := g.config.Roles[role]
+		_, ok := g.config.Roles[role]
 		if !isSession || !ok {
 			next.ServeHTTP(w, r)
 			return
 		}
 		exchange := wire.ExchangeOf(r)
 		for _, request := range g.requests(exchange) {
-			effect := g.decide(known, request)
+			effect := g.decide(role, request)
 			if effect == Allowed && request.Action == "sts:AssumeRole" && !g.trusts(request.Resource, role) {
 				effect = Unmentioned
 			}
@@ -82,17 +91,38 @@ func (g *Guard) Middleware(next http.Handler) http.Handler {
 // Check says what a role may do, and counts it as used. An unknown role may do
 // everything.
 func (g *Guard) Check(role string, r Request) Effect {
-	known, ok := g.config.Roles[role]
-	if !ok {
+	if _, ok := g.config.Roles[role]; !ok {
 		return Allowed
 	}
-	return g.decide(known, r)
+	return g.decide(role, r)
 }
 
-func (g *Guard) decide(role Role, r Request) Effect {
+func (g *Guard) decide(role string, r Request) Effect {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return Decide(role.Policies, r)
+	asked, simple := questionOf(role, r)
+	if effect, ok := g.decided[asked]; ok && simple {
+		return effect
+	}
+	effect := Decide(g.config.Roles[role].Policies, r)
+	if simple {
+		if len(g.decided) == decidedMax {
+			clear(g.decided)
+		}
+		g.decided[asked] = effect
+	}
+	return effect
+}
+
+func questionOf(role string, r Request) (asked question, simple bool) {
+	asked = question{role: role, action: r.Action, resource: r.Resource}
+	for key, values := range r.Context {
+		if len(r.Context) > 1 || len(values) != 1 {
+			return question{}, false
+		}
+		asked.key, asked.value = key, values[0]
+	}
+	return asked, true
 }
 
 func (g *Guard) trusts(target, role string) bool {

@@ -13,6 +13,7 @@ type Policy struct{ statements []*statement }
 type statement struct {
 	allow      bool
 	actions    []string
+	lowered    []string // the actions in small letters: case does not tell them apart
 	resources  []string // none in a trust policy
 	principals []string // AWS principals of a trust policy
 	conditions []condition
@@ -60,6 +61,9 @@ func parseStatement(value any) (*statement, error) {
 			}
 		case "Action":
 			s.actions, err = texts(member)
+			for _, action := range s.actions {
+				s.lowered = append(s.lowered, strings.ToLower(action))
+			}
 		case "Resource":
 			s.resources, err = texts(member)
 		case "Principal":
@@ -159,9 +163,13 @@ func Decide(policies []*Policy, r Request) Effect {
 // matches says whether the statement is about the request, and which of its
 // actions and resources are.
 func (s *statement) matches(r Request) (action, resource string, ok bool) {
-	a := slices.IndexFunc(s.actions, func(p string) bool { return like(strings.ToLower(p), strings.ToLower(r.Action)) })
+	called := strings.ToLower(r.Action)
+	a := slices.IndexFunc(s.lowered, func(p string) bool { return like(p, called) })
+	if a < 0 {
+		return "", "", false
+	}
 	b := slices.IndexFunc(s.resources, func(p string) bool { return likeARN(p, r.Resource) })
-	if a < 0 || b < 0 {
+	if b < 0 {
 		return "", "", false
 	}
 	for _, c := range s.conditions {
