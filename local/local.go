@@ -43,6 +43,7 @@ import (
 	"portolan/local/trail"
 	"portolan/local/unique"
 	"portolan/local/wire"
+	"portolan/local/workers"
 	"portolan/shared/environment"
 )
 
@@ -111,6 +112,7 @@ type Local struct {
 	fleet      *fleet
 	trail      *trail.Trail
 	closers    []func()
+	workers    workers.Pool
 	cancel     context.CancelFunc
 	wait       sync.WaitGroup
 }
@@ -149,6 +151,7 @@ func (l *Local) Close() error {
 	if l.targets != nil {
 		l.targets.wait.Wait()
 	}
+	l.workers.Close()
 	return l.disk.Close()
 }
 
@@ -229,7 +232,7 @@ func (l *Local) startFunctions(ctx context.Context) (err error) {
 	l.targets = &targets{runtime: l.runtime, queues: l.SQS, letters: l.letters(), topics: l.topics(), clock: l.Clock, ctx: ctx}
 	l.Events, err = events.New(events.Config{
 		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region,
-		Deliver: l.deliver, DeadLetter: l.targets.deadLetter,
+		Deliver: l.deliver, DeadLetter: l.targets.deadLetter, Go: l.workers.Go,
 	})
 	if err != nil {
 		return err
@@ -474,6 +477,7 @@ func (l *Local) startMachines() (err error) {
 	l.States, err = states.New(states.Config{
 		Clock: l.Clock, Disk: l.disk, Region: l.config.Region, Account: Account, NewID: l.ids.Fork().UUID,
 		Rand: rand.New(rand.NewPCG(l.config.Seed, 1)), Tasks: &tasks{caller, l.runtime}, Changed: l.executionChanged,
+		Go: l.workers.Go,
 	})
 	if err != nil {
 		return err

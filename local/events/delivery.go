@@ -59,7 +59,7 @@ func (s *Server) enqueue(d *delivery) {
 	s.queues[d.queue()] = append(line, d)
 	if !running {
 		s.work.Add(1)
-		go s.drain(d.queue())
+		s.config.Go(func() { s.drain(d.queue()) })
 	}
 }
 

@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 
@@ -28,6 +27,9 @@ type Config struct {
 	Region     string
 	Deliver    func(ctx context.Context, target Target, input []byte) error
 	DeadLetter func(ctx context.Context, queueARN string, input []byte, attributes map[string]string) error
+
+	// Go starts what delivers to a target; nil is a goroutine of its own.
+	Go func(work func())
 }
 
 // An Undeliverable is an error that trying again does not mend, such as a target
@@ -63,6 +65,9 @@ const (
 // New returns a bus with the rules on disk, and goes on with deliveries that
 // were pending.
 func New(config Config) (*Server, error) {
+	if config.Go == nil {
+		config.Go = func(work func()) { go work() }
+	}
 	s := &Server{config: config, agenda: agenda.New(config.Clock), rules: map[string]*rule{},
 		queues: map[string][]*delivery{}, deliveries: map[string]*delivery{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -126,27 +131,44 @@ func (s *Server) Emit(_ context.Context, e Event) {
 // its id. It is kept on disk before put returns.
 func (s *Server) put(e Event) (string, error) {
 	s.complete(&e)
-	raw, err := json.Marshal(e)
+	raw, err := e.encode()
 	if err != nil {
 		return "", fmt.Errorf("encoding event: %w", err)
-	}
-	var members map[string]any
-	if members, err = decodeEvent(raw); err != nil {
-		return "", fmt.Errorf("decoding event: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, watch := range s.watchers {
 		watch(e)
 	}
+	candidates := s.candidates(e)
+	if len(candidates) == 0 {
+		return e.ID, nil
+	}
+	members, err := decodeEvent(raw)
+	if err != nil {
+		return "", fmt.Errorf("decoding event: %w", err)
+	}
 	var made []*delivery
-	for _, name := range sortedKeys(s.rules) {
-		r := s.rules[name]
+	for _, r := range candidates {
 		if r.selects(members) {
 			made = append(made, s.deliveriesOf(r, e.ID, raw, members)...)
 		}
 	}
 	return e.ID, s.accept(made)
+}
+
+// candidates are the rules, in order, that select the event as far as its detail lets
+// them: most rules need not know it. s.mu must be held.
+func (s *Server) candidates(e Event) []*rule {
+	outside := e.outside()
+	var found []*rule
+	for _, name := range sortedKeys(s.rules) {
+		r := s.rules[name]
+		if r.Pattern != "" && r.State != "DISABLED" && r.pattern.root.mayMatch(outside) {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
 func (s *Server) complete(e *Event) {
