@@ -46,6 +46,7 @@ type oracle struct {
 	again map[string]bool
 
 	state
+	before  state                // what the table said when its changes were last looked at
 	started map[string]time.Time // when an operation was first seen at work
 	quiet   time.Time            // when the table last changed
 }
@@ -55,14 +56,31 @@ type state struct {
 	leases     map[string]model.Lease
 	operations map[string]model.Operation
 	releases   map[string]model.Release
+
+	// written are the keys that were written since the changes were last looked at.
+	written struct{ leases, operations, releases []string }
+}
+
+func newState() state {
+	return state{leases: map[string]model.Lease{}, operations: map[string]model.Operation{}, releases: map[string]model.Release{}}
 }
 
 func newOracle(w *World) *oracle {
-	return &oracle{w: w, again: map[string]bool{}, started: map[string]time.Time{}, state: state{map[string]model.Lease{}, map[string]model.Operation{}, map[string]model.Release{}}}
+	return &oracle{w: w, again: map[string]bool{}, started: map[string]time.Time{}, state: newState(), before: newState()}
 }
 
-func (s *state) clone() *state {
-	return &state{maps.Clone(s.leases), maps.Clone(s.operations), maps.Clone(s.releases)}
+// catchUp makes s say what now says, and forgets what of that was new.
+func (s *state) catchUp(now *state) {
+	for _, key := range now.written.leases {
+		s.leases[key] = now.leases[key]
+	}
+	for _, key := range now.written.operations {
+		s.operations[key] = now.operations[key]
+	}
+	for _, key := range now.written.releases {
+		s.releases[key] = now.releases[key]
+	}
+	now.written.leases, now.written.operations, now.written.releases = nil, nil, nil
 }
 
 // open begins to read the table's stream.
@@ -108,16 +126,15 @@ func (o *oracle) changes(c *call) {
 	}
 	now, cancel := context.WithCancel(o.w.ctx)
 	cancel()
-	var before *state
-	changed := false
+	wrote, changed := false, false
 	for {
 		records, err := o.reader.Next(now, 100)
 		if err != nil {
 			break
 		}
-		if before == nil {
-			before = o.clone()
-			wroteFenced(o, c, before)
+		if !wrote {
+			wroteFenced(o, c, &o.before)
+			wrote = true
 		}
 		for _, r := range records {
 			changed = o.read(r) || changed
@@ -129,9 +146,10 @@ func (o *oracle) changes(c *call) {
 	o.quiet = time.Now()
 	for _, p := range promises {
 		if p.change != nil {
-			p.change(o, before, &o.state)
+			p.change(o, &o.before, &o.state)
 		}
 	}
+	o.before.catchUp(&o.state)
 }
 
 // read takes over what a record says.
@@ -141,27 +159,34 @@ func (o *oracle) read(r *dynamodb.Record) bool {
 		return false
 	}
 	var change struct {
-		Dynamodb struct{ NewImage map[string]attribute }
+		Dynamodb struct {
+			Keys     map[string]attribute
+			NewImage json.RawMessage
+		}
 	}
 	if err := json.Unmarshal(text, &change); err != nil {
 		o.broken(0, "a record of the stream cannot be read: %v", err)
 		return false
 	}
 	image := change.Dynamodb.NewImage
-	partition, _ := image["PK"].plain().(string)
-	switch sort, _ := image["SK"].plain().(string); {
+	partition, _ := change.Dynamodb.Keys["PK"].plain().(string)
+	switch sort, _ := change.Dynamodb.Keys["SK"].plain().(string); {
+	case image == nil: // it was removed
 	case sort == "OPERATION":
 		operation := as[model.Operation](image)
 		o.operations[operation.ID] = operation
+		o.written.operations = append(o.written.operations, operation.ID)
 		if _, seen := o.started[operation.ID]; !seen && operation.Status == contract.OperationRunning {
 			o.started[operation.ID] = time.Now()
 		}
 	case sort == "LEASE":
 		lease := as[model.Lease](image)
 		o.leases[lease.Target] = lease
+		o.written.leases = append(o.written.leases, lease.Target)
 	case strings.HasPrefix(partition, "RELEASES#"):
-		release := as[model.Release](image)
-		o.releases[partition+"#"+sort] = release
+		key := partition + "#" + sort
+		o.releases[key] = as[model.Release](image)
+		o.written.releases = append(o.written.releases, key)
 	case strings.HasPrefix(partition, "SEEN#"), strings.HasPrefix(partition, "AUDIT#"):
 		return false
 	}
@@ -210,11 +235,15 @@ func plain(m map[string]attribute) map[string]any {
 }
 
 // as reads an item as the store's types have it.
-func as[T any](image map[string]attribute) T {
+func as[T any](image json.RawMessage) T {
 	var out T
-	text, err := json.Marshal(plain(image))
+	var attributes map[string]attribute
+	err := json.Unmarshal(image, &attributes)
 	if err == nil {
-		err = json.Unmarshal(text, &out)
+		var text []byte
+		if text, err = json.Marshal(plain(attributes)); err == nil {
+			err = json.Unmarshal(text, &out)
+		}
 	}
 	if err != nil {
 		panic(fmt.Sprintf("an item of the table is no %T: %v", out, err))

@@ -41,14 +41,15 @@ const late = 30 * time.Minute
 // changedOperations are the ids of the operations that differ, in order.
 func changedOperations(before, after *state) []string {
 	var ids []string
-	for id, now := range after.operations {
+	for _, id := range after.written.operations {
+		now := after.operations[id]
 		was, known := before.operations[id]
 		if !known || was.Status != now.Status || was.Reason != now.Reason || !was.EndedAt.Equal(now.EndedAt) {
 			ids = append(ids, id)
 		}
 	}
 	slices.Sort(ids)
-	return ids
+	return slices.Compact(ids)
 }
 
 func allEnded(o *oracle) {

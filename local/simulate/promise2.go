@@ -61,7 +61,8 @@ func (c *call) changesWorld() bool {
 const apart = 3 * time.Minute
 
 func leasesInOrder(o *oracle, before, after *state) {
-	for _, target := range slices.Sorted(maps.Keys(after.leases)) {
+	targets := slices.Sorted(slices.Values(after.written.leases))
+	for _, target := range slices.Compact(targets) {
 		was, now := before.leases[target], after.leases[target]
 		switch {
 		case now.Token < was.Token:
