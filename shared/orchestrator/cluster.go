@@ -76,6 +76,10 @@ type KubernetesFacts struct {
 type ServiceRef struct {
 	Cluster ClusterRef `json:"cluster"`
 	Name    string     `json:"name"`
+
+	// Namespace is the one that the service is in, where an orchestrator has
+	// namespaces; the cluster's own when it is empty. It stays the same.
+	Namespace string `json:"namespace,omitempty"`
 }
 
 // NodeRef names a node of a cluster by the id that ListNodes gave it.

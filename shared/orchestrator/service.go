@@ -73,6 +73,11 @@ type Observation struct {
 	// Foreign names what runs in place of a release when somebody changed the
 	// service past Portolan (a task definition's ARN, an image); empty otherwise.
 	Foreign string
+
+	// Scaler names what sets the number of tasks in Portolan's place, all the time (a
+	// HorizontalPodAutoscaler). Desired is its matter then, and Scale is a Conflict.
+	// It is empty where Portolan does.
+	Scaler string
 }
 
 // TaskState is where a task is in its life; it only moves forward.

@@ -115,10 +115,10 @@ func awaitDrained(f *fixture, id string, replicas int) {
 		if status.Drained() {
 			return
 		}
-		if time.Since(start) > patience {
+		if time.Since(start) > f.patience {
 			f.Fatalf("never drained: %+v", status)
 		}
-		time.Sleep(pause)
+		time.Sleep(f.pause)
 		if err := f.Orchestrator.Drain(f.Context(), f.node(id)); err != nil {
 			f.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func testApplyReachesHealthy(f *fixture) {
 	}
 	for _, task := range tasks {
 		if task.Release != 1 || task.Service != serviceName || task.Role != role ||
-			task.State != orchestrator.TaskRunning || task.Image != pinned("web") {
+			task.State != orchestrator.TaskRunning || task.Image != f.pinned("web") {
 			f.Errorf("got task %+v", task)
 		}
 		if (task.Node != "") != f.caps.Nodes {
@@ -56,7 +56,7 @@ func testApplyTwice(f *fixture) {
 	f.awaitHealthy(1, 2)
 	before := ids(f.tasks(false, 0))
 	f.apply(release)
-	time.Sleep(2 * time.Minute)
+	f.letPass(2 * time.Minute)
 	f.awaitHealthy(1, 2)
 	if after := ids(f.tasks(false, 0)); !slices.Equal(before, after) {
 		f.Errorf("the tasks were %q and are %q", before, after)
@@ -91,7 +91,7 @@ func testUpdateKeepsServing(f *fixture) {
 	})
 	f.awaitHealthy(2, 2)
 	for _, task := range f.tasks(false, 0) {
-		if task.Release != 2 || task.Image != pinned("shop") {
+		if task.Release != 2 || task.Image != f.pinned("shop") {
 			f.Errorf("after the rollout of release 2, there is %+v", task)
 		}
 	}
@@ -244,7 +244,7 @@ func testChangeByHand(f *fixture) {
 	if seen.Rollout.Release != 0 || seen.Foreign == "" {
 		f.Errorf("a change by hand looks like %+v", seen)
 	}
-	time.Sleep(5 * time.Minute)
+	f.letPass(5 * time.Minute)
 	if seen := f.observe(); seen.InEffect != 0 || seen.Foreign == "" {
 		f.Errorf("a change by hand, rolled out, looks like %+v", seen)
 	}
@@ -288,7 +288,7 @@ func testRemoveInRollout(f *fixture) {
 	f.apply(f.release(1, "web", 2))
 	f.awaitHealthy(1, 2)
 	f.apply(f.release(2, "unhealthy", 2))
-	time.Sleep(30 * time.Second)
+	f.letPass(30 * time.Second)
 	f.remove()
 	checkRemoved(f)
 }

@@ -1,6 +1,7 @@
 // Package orchestratortest is the suite of the orchestrator contract. It runs
-// unchanged against every driver, in a bubble of virtual time, and knows nothing
-// but package orchestrator and what the Harness gives it.
+// unchanged against every driver, in a bubble of virtual time or against an
+// orchestrator that runs in real time, and knows nothing but package orchestrator
+// and what the Harness gives it.
 //
 // The images that it runs behave as their names say: "crash" exits with code 1
 // soon after its start, "pull-fail" cannot be pulled, "unhealthy" runs and never
@@ -31,6 +32,10 @@ type Harness struct {
 
 	// Left names everything that exists on behalf of any service.
 	Left func(t *testing.T) []string
+
+	// Image names the image that behaves as a name of the suite's says, where it has
+	// another name; nil where none has.
+	Image func(name string) string
 }
 
 // Run runs the suite. Setup is called once for each test, within its bubble, and
@@ -40,7 +45,24 @@ func Run(t *testing.T, setup func(t *testing.T) Harness) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := setup(t)
-				test.run(&fixture{T: t, Harness: h, caps: h.Orchestrator.Capabilities(h.Cluster)})
+				test.run(&fixture{
+					T: t, Harness: h, caps: h.Orchestrator.Capabilities(h.Cluster),
+					pause: 5 * time.Second, patience: 20 * time.Minute, haste: 1,
+				})
+			})
+		})
+	}
+}
+
+// RunInRealTime runs the same suite against an orchestrator that no bubble holds, and
+// whose tasks start and stop within seconds.
+func RunInRealTime(t *testing.T, setup func(t *testing.T) Harness) {
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			h := setup(t)
+			test.run(&fixture{
+				T: t, Harness: h, caps: h.Orchestrator.Capabilities(h.Cluster),
+				pause: 50 * time.Millisecond, patience: 2 * time.Minute, haste: 60,
 			})
 		})
 	}
@@ -82,18 +104,32 @@ type fixture struct {
 	*testing.T
 	Harness
 	caps orchestrator.Capabilities
+
+	// pause is between two looks, and patience is how long something may take. What the
+	// tests let pass without looking is so many times shorter.
+	pause, patience time.Duration
+	haste           int
 }
 
 const (
 	serviceName = "web"
 	role        = "arn:aws:iam::000000000000:role/web"
-	pause       = 5 * time.Second
-	patience    = 20 * time.Minute
 )
 
+// letPass waits while nothing is to happen.
+func (f *fixture) letPass(d time.Duration) { time.Sleep(d / time.Duration(f.haste)) }
+
+// image returns the image that behaves as a name says.
+func (f *fixture) image(name string) string {
+	if f.Image != nil {
+		name = f.Image(name)
+	}
+	return "registry.example.com/shop/" + name
+}
+
 // pinned returns an image of that name, pinned by a digest.
-func pinned(name string) string {
-	return "registry.example.com/shop/" + name + "@sha256:" + strings.Repeat("0a", 32)
+func (f *fixture) pinned(name string) string {
+	return f.image(name) + "@sha256:" + strings.Repeat("0a", 32)
 }
 
 func (f *fixture) service() orchestrator.ServiceRef {
@@ -108,7 +144,7 @@ func (f *fixture) node(id string) orchestrator.NodeRef {
 func (f *fixture) release(number int64, image string, replicas int) orchestrator.Release {
 	spec := contract.ServiceSpec{
 		Container: "webapp",
-		Image:     "registry.example.com/shop/" + image + ":1",
+		Image:     f.image(image) + ":1",
 		Cpu:       256,
 		Memory:    contract.Memory{LimitMiB: 64},
 		Ports:     []contract.Port{{ContainerPort: 8080}},
@@ -121,12 +157,13 @@ func (f *fixture) release(number int64, image string, replicas int) orchestrator
 				{Hosts: []string{"shop.example.com"}},
 			},
 		},
+		Rollout: contract.Rollout{DeadlineSeconds: 60},
 	}
 	if !f.caps.Nodes {
 		spec.Memory.LimitMiB = 512
 	}
 	return orchestrator.Release{
-		Service: f.service(), Number: number, Spec: spec, Image: pinned(image),
+		Service: f.service(), Number: number, Spec: spec, Image: f.pinned(image),
 		Commit: "4a5b6c7", Replicas: replicas, Operation: "operation-" + image,
 	}
 }
@@ -156,10 +193,10 @@ func (f *fixture) await(what string, is func(orchestrator.Observation) bool) orc
 		if is(seen) {
 			return seen
 		}
-		if time.Since(start) > patience {
+		if time.Since(start) > f.patience {
 			f.Fatalf("never %s; it is %+v", what, seen)
 		}
-		time.Sleep(pause)
+		time.Sleep(f.pause)
 	}
 }
 
@@ -245,9 +282,9 @@ func (f *fixture) remove() {
 		if len(left) == 0 {
 			return
 		}
-		if time.Since(start) > patience {
+		if time.Since(start) > f.patience {
 			f.Fatalf("still left: %q", left)
 		}
-		time.Sleep(pause)
+		time.Sleep(f.pause)
 	}
 }

@@ -1,0 +1,203 @@
+package kubernetes
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+
+	core "k8s.io/api/core/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"portolan/shared/fault"
+	"portolan/shared/kubernetes/kubernetesspec"
+	"portolan/shared/orchestrator"
+)
+
+// Apply implements orchestrator.Services. For a service that exists it makes one
+// request to look and one to change the workload, and one for each companion that the
+// release changes; for a new one 2 to look and one for each object, some 7 in all.
+//
+// A field that another manager has set is a Conflict, unless the release is in effect
+// already and somebody changed it past Portolan: what was ours is put right.
+func (d *Driver) Apply(ctx context.Context, release orchestrator.Release) error {
+	ref := release.Service
+	facts, err := factsOf(ref.Cluster)
+	if err != nil {
+		return err
+	}
+	cluster := kubernetesspec.Cluster{EKS: facts.EKSCluster != ""}
+	if fields := kubernetesspec.Check(cluster, ref.Name, release.Spec); len(fields) > 0 {
+		return fault.NewInvalid(fields, "Kubernetes cannot run service %s", ref.Name)
+	}
+	if kubernetesspec.Exclusive(release.Spec) && release.Replicas > 1 {
+		return exclusiveError(ref.Name, release.Replicas)
+	}
+	c, err := d.connect(ctx, ref.Cluster)
+	if err != nil {
+		return err
+	}
+	existing, err := c.workload(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if err := changeable(existing, release); err != nil {
+		return err
+	}
+	a := application{connection: c, release: release, namespace: namespaceOf(ref), existing: existing}
+	if a.attempt, err = d.attempt(ctx, c, existing, release); err != nil {
+		return err
+	}
+	if err := d.giveRole(ctx, facts, release); err != nil {
+		return err
+	}
+	return a.do(ctx)
+}
+
+// changeable says whether what exists may become the release.
+func changeable(existing *workload, release orchestrator.Release) error {
+	ref := release.Service
+	if existing == nil {
+		return nil
+	}
+	if existing.removing() {
+		return fault.New(fault.Conflict, "service %q is being removed", ref.Name)
+	}
+	if existing.kind != workloadKind(release.Spec) {
+		return fault.NewInvalid([]fault.Field{{Pointer: "/mode", Detail: "Kubernetes: the mode of a service cannot be changed"}},
+			"Kubernetes cannot change service %s", ref.Name)
+	}
+	if of := existing.Labels[labelPartOf]; existing.ours() && of != ref.Cluster.Name {
+		return fault.New(fault.Conflict, "%s belongs to cluster %q", existing.say(), of)
+	}
+	if existing.ours() {
+		return nil
+	}
+	name := containerName(release)
+	has := func(c core.Container) bool { return c.Name == name }
+	if containers := existing.template.Spec.Containers; !slices.ContainsFunc(containers, has) {
+		return fault.New(fault.Conflict, "%s is there, and none of its containers is named %q; to take it over, name one in "+
+			"the description's container", existing.say(), name)
+	}
+	return nil
+}
+
+// attempt is what makes a release whose rollout failed another one to Kubernetes, so
+// that it starts again: the operation that asked.
+func (d *Driver) attempt(ctx context.Context, c *connection, existing *workload, release orchestrator.Release) (string, error) {
+	if existing == nil || releaseOf(existing.Annotations) != release.Number {
+		return "", nil
+	}
+	before := existing.template.Annotations[annotationAttempt]
+	if existing.Annotations[annotationOperation] == release.Operation || existing.rolledOut() || existing.completed {
+		return before, nil
+	}
+	seen, err := d.observe(ctx, c, existing)
+	if err == nil && seen.Rollout.State == orchestrator.Failed {
+		return release.Operation, nil
+	}
+	return before, err
+}
+
+// An application is one release on its way into effect.
+type application struct {
+	*connection
+	release   orchestrator.Release
+	namespace string
+	existing  *workload
+	attempt   string
+}
+
+// again says whether the release is the one that was applied last.
+func (a *application) again() bool {
+	return a.existing != nil && a.existing.ours() && releaseOf(a.existing.Annotations) == a.release.Number
+}
+
+// force says whether fields of other managers are taken over. Those of a release that
+// is applied again were ours.
+func (a *application) force() bool { return a.release.Spec.Kubernetes.ForceConflicts || a.again() }
+
+func (a *application) do(ctx context.Context) error {
+	wishes, err := a.companions(ctx)
+	if err != nil {
+		return err
+	}
+	workload, err := a.workloadWish(wishes)
+	if err != nil {
+		return err
+	}
+	send, scale := a.replicas()
+	unchanged := a.existing != nil && a.existing.Annotations[annotationHash] == workload.hash &&
+		a.existing.Annotations[annotationCompanions] == workload.annotation(annotationCompanions) && untouched(a.existing.ObjectMeta)
+	if err := a.applyCompanions(ctx, wishes, unchanged); err != nil {
+		return err
+	}
+	if !unchanged || send != nil && int(*send) != a.existing.desired {
+		if send != nil {
+			workload.body["spec"].(map[string]any)["replicas"] = *send
+		}
+		if err := a.apply(ctx, workload, a.force(), nil); err != nil {
+			return err
+		}
+	}
+	if scale {
+		return a.scale(ctx, a.existing, a.release.Replicas)
+	}
+	return nil
+}
+
+func (a *application) replicas() (send *int32, scale bool) {
+	if workloadKind(a.release.Spec) == daemonSets {
+		return nil, false
+	}
+	return replicasToSend(a.existing, a.release.Replicas)
+}
+
+// workloadWish is the Deployment or DaemonSet. Its annotations tell what it was made
+// from, and what was made beside it.
+func (a *application) workloadWish(companions []wish) (wish, error) {
+	ref := a.release.Service
+	selector := &meta.LabelSelector{MatchLabels: ofService(ref.Name)}
+	if a.existing != nil && !maps.Equal(a.existing.selector.MatchLabels, selector.MatchLabels) {
+		selector = nil
+	}
+	o := object{kind: workloadKind(a.release.Spec), name: ref.Name, content: deploymentOf(a.release, a.attempt, nil, selector)}
+	if o.kind == daemonSets {
+		o.content = daemonSetOf(a.release, a.attempt, selector)
+	}
+	w, err := wishFor(ref, a.namespace, o)
+	if err != nil {
+		return w, err
+	}
+	w.set("annotations", map[string]string{
+		annotationRelease: strconv.FormatInt(a.release.Number, 10), annotationOperation: a.release.Operation,
+		annotationCommit: a.release.Commit, annotationImage: a.release.Image, annotationRole: a.release.Spec.Role,
+		annotationInEffect: a.inEffect(), annotationMade: a.made(), annotationCompanions: listed(companions),
+	})
+	return w, nil
+}
+
+// inEffect is the release that serves until the present one does.
+func (a *application) inEffect() string {
+	switch {
+	case a.existing == nil || !a.existing.ours():
+		return ""
+	case a.existing.observed && (a.existing.completed || a.existing.rolledOut()) && a.existing.foreign() == "":
+		return a.existing.Annotations[annotationRelease]
+	}
+	return a.existing.Annotations[annotationInEffect]
+}
+
+// made tells what Portolan made from what it took over.
+func (a *application) made() string {
+	if a.existing == nil {
+		return "true"
+	}
+	return a.existing.Annotations[annotationMade]
+}
+
+func (w *wish) annotation(name string) string {
+	all, _ := w.metadata()["annotations"].(map[string]any)
+	value, _ := all[name].(string)
+	return value
+}
