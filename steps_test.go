@@ -15,6 +15,7 @@ import (
 	"portolan/functions/stack"
 	"portolan/functions/survey"
 	"portolan/functions/sweep"
+	"portolan/functions/upgrade"
 )
 
 // handlers hand a document to the functions that machines call. They are not
@@ -28,6 +29,7 @@ var handlers = map[string]func(payload []byte) error{
 	"StackFunctionArn":     to(new(stack.Handler).Handle),
 	"SurveyFunctionArn":    to(new(survey.Handler).Handle),
 	"SweepFunctionArn":     to(new(sweep.Handler).Handle),
+	"UpgradeFunctionArn":   to(new(upgrade.Handler).Handle),
 }
 
 func to[In, Out any](handle func(context.Context, In) (Out, error)) func([]byte) error {
@@ -93,7 +95,7 @@ func TestMachinesAskForTheStepsThatThereAre(t *testing.T) {
 func TestMachinesSendWhatFunctionsRead(t *testing.T) {
 	known := map[string]any{
 		"AutoscaleFunctionArn": autoscale.In{}, "NodeFunctionArn": node.In{}, "OperationFunctionArn": operation.In{},
-		"ServiceFunctionArn": service.In{}, "StackFunctionArn": stack.In{}, "SurveyFunctionArn": survey.In{},
+		"ServiceFunctionArn": service.In{}, "StackFunctionArn": stack.In{}, "SurveyFunctionArn": survey.In{}, "UpgradeFunctionArn": upgrade.In{},
 		"SweepFunctionArn": sweep.In{},
 	}
 	for _, m := range machines(t) {

@@ -27,6 +27,7 @@ import (
 	"portolan/functions/sweep"
 	"portolan/functions/sweeper"
 	"portolan/functions/trail"
+	"portolan/functions/upgrade"
 	"portolan/local/states"
 	"portolan/shared/environment"
 	"portolan/shared/fault"
@@ -51,6 +52,7 @@ var handlers = map[string]Builder{
 	"SweeperFunction":   of(sweeper.New, (*sweeper.Handler).Handle),
 	"SweepFunction":     of(sweep.New, (*sweep.Handler).Handle),
 	"TrailFunction":     of(trail.New, (*trail.Handler).Handle),
+	"UpgradeFunction":   of(upgrade.New, (*upgrade.Handler).Handle),
 }
 
 func of[H, In, Out any](build func(*environment.Environment) *H,

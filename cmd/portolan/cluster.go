@@ -13,17 +13,74 @@ func newClusterCommand(a *app) *cobra.Command {
 	cluster := func(args []string) string { return at("clusters", args[0]) }
 	return group("cluster", "Clusters: an orchestrator with its nodes",
 		newClusterCreateCommand(a),
+		newClusterAdoptCommand(a),
 		a.list("list", "List the clusters", 0, clusterTable, func([]string) string { return at("clusters") }),
 		a.get("get NAME", "Show a cluster", 1, clusterTable, cluster),
 		a.change(change{
 			use: "set NAME", short: "Change a setting of a cluster", arguments: cobra.ExactArgs(1),
 			method: http.MethodPatch, path: cluster, table: clusterTable,
-			input: &input{fields: []field{driftField}},
+			input: &input{fields: []field{driftField, {"verbs", "verbs", texts, verbsHelp}}},
 		}),
+		a.change(change{
+			use: "survey NAME", short: "Look again at what runs on an adopted cluster", arguments: cobra.ExactArgs(1),
+			method: http.MethodPost, path: func(args []string) string { return at("clusters", args[0], "survey") },
+		}),
+		a.change(change{
+			use: "upgrade NAME", short: "Raise the version of a cluster of Kubernetes by one", arguments: cobra.ExactArgs(1),
+			method: http.MethodPut, path: func(args []string) string { return at("clusters", args[0], "version") }, table: clusterTable,
+			input: &input{fields: []field{{"version", "version", text, "the minor version after the cluster's own, such as 1.35"}}},
+		}),
+		a.list("workloads NAME", "List what ran on an adopted cluster when it was last looked at", 1, workloadTable,
+			func(args []string) string { return at("clusters", args[0], "workloads") }),
 		a.change(change{
 			use: "retire NAME", short: "Drain a cluster, delete it and sweep what is left",
 			arguments: cobra.ExactArgs(1), method: http.MethodDelete, path: cluster,
 		}),
+	)
+}
+
+var workloadTable = columns("NAMESPACE=namespace KIND=kind NAME=name READY=ready REPLICAS=replicas IMAGES=images " +
+	"MANAGERS=managers SERVICE=service")
+
+const verbsHelp = "what may be done on an adopted cluster: deploy, scale, drain, repair, run"
+
+// newClusterAdoptCommand describes a cluster that is there already.
+func newClusterAdoptCommand(a *app) *cobra.Command {
+	return a.change(change{
+		use: "adopt NAME", short: "Take on a cluster that somebody else made; at first Portolan only looks at it",
+		arguments: cobra.ExactArgs(1), method: http.MethodPost, path: func([]string) string { return at("clusters") },
+		prepare: func(body map[string]any, args []string) {
+			body["name"] = args[0]
+			if body["orchestrator"] == nil {
+				body["orchestrator"] = "kubernetes"
+			}
+		},
+		input: &input{fields: []field{
+			{"team", "team", text, "the team that owns the cluster"},
+			{"credentials", "adopted.credentials", text, "ARN of the secret with the kubeconfig, named portolan/TEAM/…"},
+			{"verbs", "adopted.verbs", texts, verbsHelp},
+			driftField,
+			{"context", "kubernetes.context", text, "context of the kubeconfig; its current one when absent"},
+			{"namespace", "kubernetes.namespace", text, "namespace of services that name none"},
+			{"eks-cluster", "kubernetes.eksCluster", text, "the cluster's name in Amazon EKS, if it is one"},
+			{"vpc", "network.vpcId", text, "VPC of a private endpoint, for the connector"},
+			{"subnet", "network.subnetIds", texts, "subnet of that VPC"},
+		}},
+	})
+}
+
+func newNodeCommand(a *app) *cobra.Command {
+	put := func(use, short string, drained bool) *cobra.Command {
+		return a.change(change{
+			use: use + " CLUSTER NODE", short: short, arguments: cobra.ExactArgs(2), method: http.MethodPut,
+			path:    func(args []string) string { return at("clusters", args[0], "nodes", args[1]) },
+			prepare: func(body map[string]any, _ []string) { body["drained"] = drained },
+			input:   &input{},
+		})
+	}
+	return group("node", "Nodes: instances in a cluster",
+		put("drain", "Move a node's tasks away, and keep new ones from it", true),
+		put("uncordon", "Let a node take tasks again", false),
 	)
 }
 
@@ -42,7 +99,7 @@ func newClusterCreateCommand(a *app) *cobra.Command {
 		},
 		input: &input{fields: []field{
 			{"team", "team", text, "the team that owns the cluster"},
-			{"orchestrator", "orchestrator", text, "ecs, which is the default"},
+			{"orchestrator", "orchestrator", text, "ecs, which is the default, or kubernetes"},
 			driftField,
 			{"capacity", "ecs.capacity", text, "EC2 or FARGATE"},
 			{"instance-type", "nodePools.0.instanceType", text, "instance type of the nodes"},
@@ -55,11 +112,15 @@ func newClusterCreateCommand(a *app) *cobra.Command {
 			{"vpc", "network.vpcId", text, "an existing VPC; a new one is made when absent"},
 			{"subnet", "network.subnetIds", texts, "subnet of the existing VPC"},
 			{"cidr", "network.cidr", text, "address range of the new VPC"},
+			{"kubernetes-version", "kubernetes.version", text, "minor version, such as 1.34; EKS's default when absent"},
+			{"endpoint-access", "kubernetes.endpointAccess", text, "private, which is the default, public or publicAndPrivate"},
+			{"public-access-cidr", "kubernetes.publicAccessCidrs", texts, "from where a public endpoint is reached"},
+			{"spot", "nodePools.0.spot", agreeing, "Spot instances, for kubernetes"},
 		}},
 	})
 }
 
-// orEcs chooses the only orchestrator that there is.
+// orEcs chooses the orchestrator of a new cluster that names none.
 func orEcs(body map[string]any) {
 	if body["orchestrator"] == nil {
 		body["orchestrator"] = "ecs"

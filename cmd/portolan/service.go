@@ -50,5 +50,6 @@ var serviceFields = []field{
 	{"host", "loadBalancer.rules.0.hosts", texts, "host name that the load balancer forwards"},
 	{"path", "loadBalancer.rules.0.paths", texts, "path that the load balancer forwards, such as /shop/*"},
 	{"health-path", "loadBalancer.healthCheckPath", text, "path that the load balancer asks whether a task is healthy"},
+	{"namespace", "kubernetes.namespace", text, "namespace on Kubernetes; the cluster's own when absent"},
 	{"deadline", "rollout.deadlineSeconds", number, "a release that is not healthy by then is rolled back"},
 }

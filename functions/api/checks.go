@@ -2,16 +2,24 @@ package api
 
 import (
 	"portolan/shared/contract"
+	"portolan/shared/decide"
 	"portolan/shared/ecs/ecsspec"
 	"portolan/shared/fault"
+	"portolan/shared/kubernetes/kubernetesspec"
 	"portolan/shared/model"
 )
 
 // Checks are the checks of all orchestrators.
 func Checks() map[contract.Orchestrator]Check {
-	return map[contract.Orchestrator]Check{contract.Ecs: checkECS}
+	return map[contract.Orchestrator]Check{contract.Ecs: checkECS, contract.Kubernetes: checkKubernetes}
 }
 
-func checkECS(spec contract.ServiceSpec, cluster *model.Cluster) []fault.Field {
+func checkKubernetes(name string, spec contract.ServiceSpec, cluster *model.Cluster) []fault.Field {
+	// A cluster that Portolan makes is one of EKS, also before it is known under which name.
+	eks := !decide.Adopted(cluster.Spec) || cluster.Spec.Kubernetes.EksCluster != ""
+	return kubernetesspec.Check(kubernetesspec.Cluster{EKS: eks}, name, spec)
+}
+
+func checkECS(_ string, spec contract.ServiceSpec, cluster *model.Cluster) []fault.Field {
 	return ecsspec.Check(cluster.Spec.Ecs.Capacity, spec)
 }

@@ -17,9 +17,9 @@ import (
 	"portolan/shared/store"
 )
 
-// A Check says what of a service's description an orchestrator cannot do on a
-// cluster.
-type Check func(spec contract.ServiceSpec, cluster *model.Cluster) []fault.Field
+// A Check says what of the description of a service of that name an orchestrator
+// cannot do on a cluster.
+type Check func(name string, spec contract.ServiceSpec, cluster *model.Cluster) []fault.Field
 
 // Handler answers the requests of the API.
 type Handler struct {
@@ -42,6 +42,8 @@ var operations = map[string]operation{
 	"surveyCluster": (*Handler).surveyCluster,
 	"listWorkloads": (*Handler).listWorkloads,
 	"putNode":       (*Handler).putNode,
+
+	"upgradeCluster": (*Handler).upgradeCluster,
 	"getNodePool":   (*Handler).getNodePool,
 	"scaleNodePool": (*Handler).scaleNodePool,
 

@@ -69,7 +69,7 @@ func (h *Handler) putService(ctx context.Context, r *request) (answer, error) {
 		if err != nil {
 			return decision{}, err
 		}
-		if err := h.check(spec, c); err != nil {
+		if err := h.check(r.parameters["service"], spec, c); err != nil {
 			return decision{}, err
 		}
 		name := r.parameters["service"]
@@ -83,6 +83,9 @@ func (h *Handler) putService(ctx context.Context, r *request) (answer, error) {
 		}
 		if current != nil && current.Status == contract.ServiceRetiring {
 			return decision{}, h.retiring(ctx, r)
+		}
+		if err := problem.Of(problem.Invalid, decide.CheckMove(current, spec)); err != nil {
+			return decision{}, err
 		}
 		deploying, err := h.deploying(ctx, r, current)
 		if err != nil {
@@ -107,12 +110,12 @@ func (h *Handler) deploying(ctx context.Context, r *request, current *model.Serv
 }
 
 // check refuses what no orchestrator can do, and what the cluster's cannot.
-func (h *Handler) check(spec contract.ServiceSpec, c *model.Cluster) error {
+func (h *Handler) check(name string, spec contract.ServiceSpec, c *model.Cluster) error {
 	check := h.Checks[c.Spec.Orchestrator]
 	if check == nil {
 		return fmt.Errorf("there is no check of services for the orchestrator %q", c.Spec.Orchestrator)
 	}
-	return problem.Of(problem.Invalid, append(decide.CheckService(spec), check(spec, c)...))
+	return problem.Of(problem.Invalid, append(decide.CheckService(spec), check(name, spec, c)...))
 }
 
 // applyService turns a change of a service into writes.

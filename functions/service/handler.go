@@ -79,7 +79,7 @@ type work struct {
 }
 
 func (w *work) ref() orchestrator.ServiceRef {
-	return orchestrator.ServiceRef{Cluster: w.cluster.Ref(), Name: w.service.Name}
+	return w.service.Ref(w.cluster)
 }
 
 // actMax bounds the steps that act; only those that look may listen for longer.

@@ -179,6 +179,7 @@ const (
 	KindScale       OperationKind = "scale"
 	KindSurvey      OperationKind = "survey"
 	KindUncordon    OperationKind = "uncordon"
+	KindUpgrade     OperationKind = "upgrade"
 )
 
 // Valid indicates whether the value is a known member of the OperationKind enum.
@@ -205,6 +206,8 @@ func (e OperationKind) Valid() bool {
 	case KindSurvey:
 		return true
 	case KindUncordon:
+		return true
+	case KindUpgrade:
 		return true
 	default:
 		return false
@@ -617,6 +620,14 @@ type ClusterSpec struct {
 
 // ClusterStatus defines model for ClusterStatus.
 type ClusterStatus string
+
+// ClusterVersion defines model for ClusterVersion.
+type ClusterVersion struct {
+	// Version The minor version after the cluster's own.
+	//
+	// Example: 1.35
+	Version string `json:"version"`
+}
 
 // Constraint defines model for Constraint.
 type Constraint struct {
@@ -1482,6 +1493,13 @@ type SurveyClusterParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// UpgradeClusterParams defines parameters for UpgradeCluster.
+type UpgradeClusterParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListWorkloadsParams defines parameters for ListWorkloads.
 type ListWorkloadsParams struct {
 	// Limit How many to return at most.
@@ -1528,3 +1546,6 @@ type PutPolicyJSONRequestBody = PolicySpec
 
 // PutServiceJSONRequestBody defines body for PutService for application/json ContentType.
 type PutServiceJSONRequestBody = ServiceSpec
+
+// UpgradeClusterJSONRequestBody defines body for UpgradeCluster for application/json ContentType.
+type UpgradeClusterJSONRequestBody = ClusterVersion

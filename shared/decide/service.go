@@ -42,6 +42,9 @@ func PutService(cluster *model.Cluster, name string, current *model.Service, new
 	if spec.Replicas != nil {
 		service.Replicas = *spec.Replicas
 	}
+	if revived {
+		service.Namespace = spec.Kubernetes.Namespace
+	}
 	service.Global = spec.Mode == contract.Global
 	described := spec
 	described.Replicas = nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"portolan/shared/contract"
+	"portolan/shared/orchestrator"
 )
 
 // Service is a long-running workload on a cluster.
@@ -22,6 +23,10 @@ type Service struct {
 	Replicas         int `json:"replicas"`
 	ReplicasObserved int `json:"replicasObserved"`
 
+	// Namespace is the one that the service was made in, where its orchestrator has
+	// namespaces; the cluster's own when it is empty.
+	Namespace string `json:"namespace,omitempty"`
+
 	// Global is true for a service with one task on each node, whatever Replicas says.
 	Global bool `json:"global,omitempty"`
 
@@ -36,6 +41,11 @@ type Service struct {
 
 	CreatedAt time.Time `json:"createdAt"`
 	Version   int64     `json:"version"`
+}
+
+// Ref is the service as the orchestrators' drivers know it.
+func (s *Service) Ref(c *Cluster) orchestrator.ServiceRef {
+	return orchestrator.ServiceRef{Cluster: c.Ref(), Name: s.Name, Namespace: s.Namespace}
 }
 
 // Release is one immutable version of a service's description.
