@@ -135,6 +135,9 @@ func (d *door) end(id string, status contract.ClusterStatus) {
 		d.t.Fatal(err)
 	}
 	c.Status, c.Observed = status, c.Generation
+	for i := range c.NodePools {
+		c.NodePools[i].SizeObserved = c.NodePools[i].Size
+	}
 	d.commit(append(d.ended(id), store.UpdateCluster(*c))...)
 }
 

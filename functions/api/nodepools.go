@@ -47,7 +47,11 @@ func (h *Handler) scaleNodePool(ctx context.Context, r *request) (answer, error)
 		if err != nil {
 			return decision{}, err
 		}
-		scaled, wrong := decide.ScaleNodePool(*c, pool.Name, wanted.Size)
+		queue, err := h.Store.Queue(ctx, model.TargetKey(r.target()))
+		if err != nil {
+			return decision{}, err
+		}
+		scaled, wrong := decide.ScaleNodePool(*c, pool.Name, wanted.Size, len(queue.Operations) > 0)
 		if err := problem.Of(problem.Invalid, wrong); err != nil {
 			return decision{}, err
 		}
@@ -57,7 +61,8 @@ func (h *Handler) scaleNodePool(ctx context.Context, r *request) (answer, error)
 		}
 		return h.accept(ctx, r, wish{
 			kind: contract.KindScale, target: r.target(), team: c.Spec.Team, generation: scaled.Generation,
-			nodePool: pool.Name, reason: fmt.Sprintf("the node pool is to have %d nodes instead of %d", wanted.Size, pool.Size),
+			nodePool: pool.Name, reason: fmt.Sprintf("the node pool is to have %d nodes instead of %d, and has %d",
+				wanted.Size, pool.Size, pool.SizeObserved),
 		}, store.UpdateCluster(scaled))
 	})
 }

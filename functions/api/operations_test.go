@@ -53,7 +53,7 @@ func TestScaleNodePool(t *testing.T) {
 	d := open(t)
 	d.ready()
 	same := as[contract.NodePool](d.send("PUT", demo+"/node-pools/main", `{"size":2}`), http.StatusOK)
-	if want := (contract.NodePool{Name: "main", InstanceType: "m6i.large", Size: 2, SizeMax: 6, KeyPair: "ops"}); same != want {
+	if want := (contract.NodePool{Name: "main", InstanceType: "m6i.large", Size: 2, SizeObserved: 2, SizeMax: 6, KeyPair: "ops"}); same != want {
 		t.Errorf("the pool is %+v", same)
 	}
 	o := as[contract.Operation](d.send("PUT", demo+"/node-pools/main", `{"size":4}`), http.StatusAccepted)
@@ -67,6 +67,12 @@ func TestScaleNodePool(t *testing.T) {
 	}
 	if got := as[contract.NodePool](d.send("GET", demo+"/node-pools/main", ""), http.StatusOK); got.Size != 5 {
 		t.Errorf("the pool is %+v", got)
+	}
+	as[contract.NodePool](d.send("PUT", demo+"/node-pools/main", `{"size":5}`), http.StatusOK) // it is on its way
+	d.commit(d.ended(o.Id)...)
+	again := as[contract.Operation](d.send("PUT", demo+"/node-pools/main", `{"size":5}`), http.StatusAccepted)
+	if again.Id == o.Id || again.Generation != 4 {
+		t.Errorf("the operation is %+v", again)
 	}
 }
 

@@ -87,11 +87,11 @@ func (h *Handler) putService(ctx context.Context, r *request) (answer, error) {
 		if err := problem.Of(problem.Invalid, decide.CheckMove(current, spec)); err != nil {
 			return decision{}, err
 		}
-		deploying, err := h.deploying(ctx, r, current)
+		busy, err := h.busy(ctx, r, current)
 		if err != nil {
 			return decision{}, err
 		}
-		change := decide.PutService(c, name, current, newest, spec, deploying, r.cause("the description is new"), h.Now())
+		change := decide.PutService(c, name, current, newest, spec, busy, r.cause("the description is new"), h.Now())
 		if err := allowed(c, change.Kind); err != nil {
 			return decision{}, err
 		}
@@ -99,14 +99,14 @@ func (h *Handler) putService(ctx context.Context, r *request) (answer, error) {
 	})
 }
 
-// deploying says whether an operation is on its way to the release that is wanted.
-// There is none to look for when it is in effect.
-func (h *Handler) deploying(ctx context.Context, r *request, current *model.Service) (bool, error) {
-	if current == nil || decide.InEffect(current) {
+// busy says whether operations are on their way to what is wanted of a service. There
+// are none to look for when it is as it is wanted.
+func (h *Handler) busy(ctx context.Context, r *request, current *model.Service) (bool, error) {
+	if current == nil || decide.AsWanted(current) {
 		return false, nil
 	}
-	o, err := intake.Open(ctx, h.Store, r.target(), contract.KindDeploy)
-	return o != nil, err
+	queue, err := h.Store.Queue(ctx, model.TargetKey(r.target()))
+	return len(queue.Operations) > 0, err
 }
 
 // check refuses what no orchestrator can do, and what the cluster's cannot.

@@ -77,14 +77,18 @@ func RetireCluster(c model.Cluster) model.Cluster {
 
 // ScaleNodePool returns the cluster with another wanted size of a node pool that
 // it has. It leaves the cluster that was handed in as it was.
-func ScaleNodePool(c model.Cluster, pool string, size int) (model.Cluster, []fault.Field) {
+//
+// The size that is wanted already is a new wish where another one was seen and no
+// operation is on its way to it, as after one that ended dirty: busy says whether one
+// is at work on the cluster or waits to be.
+func ScaleNodePool(c model.Cluster, pool string, size int, busy bool) (model.Cluster, []fault.Field) {
 	c.NodePools = append([]model.NodePool(nil), c.NodePools...)
 	p := c.Pool(pool)
 	if size > p.SizeMax {
 		return c, []fault.Field{{Pointer: "/size", Detail: fmt.Sprintf(
 			"must be at most %d, the pool's sizeMax, not %d", p.SizeMax, size)}}
 	}
-	if p.Size != size {
+	if p.Size != size || p.SizeObserved != size && !busy {
 		p.Size = size
 		c.Generation++
 	}

@@ -93,17 +93,30 @@ func pointers(fields []fault.Field) []string {
 
 func TestScaleNodePool(t *testing.T) {
 	c := NewCluster(onEC2(), atNoon)
+	c.NodePools[0].SizeObserved = 2
 	for size, generation := range map[int]int64{0: 2, 2: 1, 10: 2} {
-		got, wrong := ScaleNodePool(c, "main", size)
+		got, wrong := ScaleNodePool(c, "main", size, false)
 		if len(wrong) > 0 || got.NodePools[0].Size != size || got.Generation != generation {
 			t.Errorf("with %d nodes the cluster is %+v, %v", size, got, wrong)
 		}
 	}
-	if _, wrong := ScaleNodePool(c, "main", 11); !slices.Equal(pointers(wrong), []string{"/size"}) {
+	if _, wrong := ScaleNodePool(c, "main", 11, false); !slices.Equal(pointers(wrong), []string{"/size"}) {
 		t.Errorf("11 nodes: %v", wrong)
 	}
 	if c.NodePools[0].Size != 2 {
 		t.Error("what was handed in was changed")
+	}
+}
+
+// The same size can be asked for again when nobody brings the pool to it.
+func TestScaleNodePoolThatIsNotAsWanted(t *testing.T) {
+	c := NewCluster(onEC2(), atNoon)
+	c.NodePools[0].SizeObserved = 1
+	for busy, generation := range map[bool]int64{false: 2, true: 1} {
+		got, wrong := ScaleNodePool(c, "main", 2, busy)
+		if len(wrong) > 0 || got.NodePools[0].Size != 2 || got.Generation != generation {
+			t.Errorf("busy is %t, and the cluster is %+v, %v", busy, got, wrong)
+		}
 	}
 }
 

@@ -26,11 +26,11 @@ type ServiceChange struct {
 // release; replicas alone scale the service. A retired service that is described
 // again goes on with its numbers of releases.
 //
-// deploying says whether an operation is on its way to the release that is wanted.
-// When none is, and another one is in effect since a rollout ended dirty, the same
+// busy says whether an operation is at work on the service or waits to be. When none
+// is, and the service is not as it is wanted since one ended dirty, the same
 // description is rolled out once more.
 func PutService(cluster *model.Cluster, name string, current *model.Service, newest *model.Release,
-	spec contract.ServiceSpec, deploying bool, cause contract.Cause, now time.Time) ServiceChange {
+	spec contract.ServiceSpec, busy bool, cause contract.Cause, now time.Time) ServiceChange {
 	service := model.Service{
 		Cluster: cluster.Name(), Name: name, Team: cluster.Spec.Team, Replicas: 1, CreatedAt: now,
 	}
@@ -53,7 +53,7 @@ func PutService(cluster *model.Cluster, name string, current *model.Service, new
 		change := AddRelease(service, described, spec.Image, "", cause, now)
 		change.Reason = "the description is new"
 		return change
-	case !InEffect(current) && !deploying:
+	case !AsWanted(current) && !busy:
 		return repeatRelease(service, *newest, cause, now)
 	case scaled:
 		service.Generation++
@@ -65,11 +65,15 @@ func PutService(cluster *model.Cluster, name string, current *model.Service, new
 // InEffect says whether the release that is wanted of a service is in effect.
 func InEffect(s *model.Service) bool { return s.Release == s.ReleaseObserved }
 
+// AsWanted says whether nothing has to be done about a service: the release that is
+// wanted is in effect, and the last operation did not end dirty.
+func AsWanted(s *model.Service) bool { return InEffect(s) && s.Status != contract.ServiceUnhealthy }
+
 // repeatRelease makes a release, as it is, the next one of its service.
 func repeatRelease(service model.Service, r model.Release, cause contract.Cause, now time.Time) ServiceChange {
 	change := AddRelease(service, r.Spec, r.Image, r.Commit, cause, now)
 	change.Release.BuiltAt = r.BuiltAt
-	change.Reason = fmt.Sprintf("release %d is not in effect, and no operation is on its way to it", r.Number)
+	change.Reason = fmt.Sprintf("the service is not as release %d wants it, and no operation is on its way to that", r.Number)
 	return change
 }
 

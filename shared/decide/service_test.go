@@ -86,21 +86,27 @@ func TestPutServiceAgain(t *testing.T) {
 		Cluster: "demo", Name: "web", Team: "shop", Status: contract.ServiceUnhealthy, Reason: "no answer",
 		Generation: 4, Replicas: 2, Release: 5, ReleaseObserved: 4, LastRelease: 6,
 	}
+	scaled := dirty // an operation other than a rollout ended dirty
+	scaled.ReleaseObserved = 5
+	rollingOut := dirty
+	rollingOut.Status = contract.ServiceDeploying
 	for name, test := range map[string]struct {
-		spec      contract.ServiceSpec
-		deploying bool
+		current model.Service
+		spec    contract.ServiceSpec
+		busy    bool
 
 		kind    contract.OperationKind
 		release int64
 	}{
-		"the same":                         {described("web:1", nil), false, contract.KindDeploy, 7},
-		"the same, and other replicas":     {described("web:1", &three), false, contract.KindDeploy, 7},
-		"the same while it is on its way":  {described("web:1", nil), true, "", 5},
-		"other replicas, while on its way": {described("web:1", &three), true, contract.KindScale, 5},
-		"another one":                      {described("web:2", nil), false, contract.KindDeploy, 7},
+		"the same":                         {dirty, described("web:1", nil), false, contract.KindDeploy, 7},
+		"the same, and other replicas":     {dirty, described("web:1", &three), false, contract.KindDeploy, 7},
+		"the same while it is on its way":  {rollingOut, described("web:1", nil), true, "", 5},
+		"other replicas, while on its way": {dirty, described("web:1", &three), true, contract.KindScale, 5},
+		"another one":                      {dirty, described("web:2", nil), false, contract.KindDeploy, 7},
+		"the same after a dirty scaling":   {scaled, described("web:1", nil), false, contract.KindDeploy, 7},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := PutService(onDemo, "web", &dirty, newest, test.spec, test.deploying, asked, atNoon)
+			got := PutService(onDemo, "web", &test.current, newest, test.spec, test.busy, asked, atNoon)
 			if v := got.Service; got.Kind != test.kind || v.Release != test.release {
 				t.Fatalf("%s because %q, and the service is %+v", got.Kind, got.Reason, v)
 			}
