@@ -1,0 +1,75 @@
+package kubernetes
+
+import (
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	jsonserializer "k8s.io/apimachinery/pkg/runtime/serializer/json"
+
+	"portolan/local/kubernetes/kinds"
+)
+
+// largest is how long a body may be, as Kubernetes has it.
+const largest = 3 << 20
+
+func readBody(q *request) ([]byte, error) {
+	if q.Body == nil {
+		return nil, nil
+	}
+	raw, err := io.ReadAll(io.LimitReader(q.Body, largest+1))
+	if err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	if len(raw) > largest {
+		return nil, apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("limit is %d", largest))
+	}
+	return raw, nil
+}
+
+// mediaType is a request's content type, which has to be one of those.
+func mediaType(q *request, accepted ...string) (string, error) {
+	header := q.Header.Get("Content-Type")
+	media, _, err := mime.ParseMediaType(header)
+	if header == "" && accepted[0] == runtime.ContentTypeJSON {
+		return accepted[0], nil
+	}
+	for _, a := range accepted {
+		if err == nil && media == a {
+			return a, nil
+		}
+	}
+	what := "the body of the request was in an unknown format - accepted media types include: " + strings.Join(accepted, ", ")
+	return "", &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusUnsupportedMediaType,
+		Reason: metav1.StatusReasonUnsupportedMediaType, Message: what}}
+}
+
+var decoders = map[bool]runtime.Decoder{
+	false: jsonserializer.NewSerializerWithOptions(jsonserializer.DefaultMetaFactory, kinds.Scheme, kinds.Scheme,
+		jsonserializer.SerializerOptions{}),
+	true: jsonserializer.NewSerializerWithOptions(jsonserializer.DefaultMetaFactory, kinds.Scheme, kinds.Scheme,
+		jsonserializer.SerializerOptions{Strict: true}),
+}
+
+// decode reads an object of a kind. Fields that it does not have are refused where the
+// request wants them to be.
+func decode(q *request, raw []byte, gvk schema.GroupVersionKind, into runtime.Object) error {
+	strict := q.query.Get("fieldValidation") == metav1.FieldValidationStrict
+	_, is, err := decoders[strict].Decode(raw, &gvk, into)
+	switch {
+	case runtime.IsStrictDecodingError(err):
+		return apierrors.NewBadRequest(err.Error())
+	case err != nil && is != nil && *is != gvk, err == nil && *is != gvk:
+		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: no kind %q is registered for version %q",
+			is.Kind, is.Version, gvk.Kind, is.Kind, is.GroupVersion()))
+	case err != nil:
+		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", gvk.Kind, gvk.Version, gvk.Kind, err))
+	}
+	return nil
+}
