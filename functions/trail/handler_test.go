@@ -129,12 +129,17 @@ func TestOnlyANewerVersionOfATaskCounts(t *testing.T) {
 			t.Fatalf("got %+v", got)
 		}
 	}
-	if got := x.handle(stopped); got.Kept || !strings.Contains(got.Reason, "before") {
-		t.Errorf("got %+v", got)
+	if got := x.handle(stopped); got.Kept || !strings.Contains(got.Reason, "nothing") {
+		t.Errorf("the same again: %+v", got)
+	}
+	rebuilt := []string{digestA, strings.Replace(digestA, "74b2", "0000", 1)}
+	if got := x.handle(state(t, "5", rebuilt...)); got.Kept || !strings.Contains(got.Reason, "before") || x.role().ImageDigest != digestA {
+		t.Errorf("an older one that differs: %+v", got)
 	}
 	calls := x.definitions.calls
-	if got := x.handle(state(t, "7")); !got.Kept || x.role().StoppedAt.IsZero() || x.definitions.calls != calls {
-		t.Errorf("got %+v after %d looks", got, x.definitions.calls)
+	if got := x.handle(state(t, "7", rebuilt...)); !got.Kept || x.role().StoppedAt.IsZero() || x.role().ImageDigest != rebuilt[1] ||
+		x.definitions.calls != calls {
+		t.Errorf("a newer one that differs: %+v after %d looks", got, x.definitions.calls)
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 )
 
 // task keeps where a task comes from: its service, release and commit, and the
-// roles that it runs with. Only a newer version of the task changes it.
+// roles that it runs with. Only a newer version of the task changes it; most of a task's
+// states tell nothing that is kept.
 func (h *Handler) task(ctx context.Context, e event.TaskState) (Out, error) {
 	out := Out{What: "task " + e.LastStatus, Reason: "the task is on no cluster of ours"}
 	id, ok := decide.TaskOfSession(e.Task)
@@ -35,7 +36,7 @@ func (h *Handler) task(ctx context.Context, e event.TaskState) (Out, error) {
 	}
 	next := *known
 	if known.Cluster == "" {
-		next, err = h.origin(ctx, e, next)
+		next, err = h.origin(ctx, e, cluster.Name(), next)
 		if err != nil {
 			return out, err
 		}
@@ -44,20 +45,15 @@ func (h *Handler) task(ctx context.Context, e event.TaskState) (Out, error) {
 	override(&next.Role, e.RoleOverride)
 	override(&next.ExecutionRole, e.ExecutionRoleOverride)
 	override(&next.ImageDigest, digest(e.Containers))
-	if !e.StartedAt.IsZero() {
+	if !e.StartedAt.IsZero() && !e.StartedAt.Equal(next.StartedAt) {
 		next.StartedAt = e.StartedAt
 	}
-	if !e.StoppedAt.IsZero() {
+	if !e.StoppedAt.IsZero() && !e.StoppedAt.Equal(next.StoppedAt) {
 		next.StoppedAt = e.StoppedAt
 	}
-	if next.Commit == "" && next.Release > 0 {
-		release, err := h.Store.Release(ctx, next.Cluster, next.Service, next.Release)
-		if fault.IgnoreNotFound(err) != nil {
-			return out, err
-		}
-		if err == nil {
-			next.Commit = release.Commit
-		}
+	if next == *known {
+		out.Reason = "nothing that is kept of the task has changed"
+		return out, nil
 	}
 	if err := h.Store.Commit(ctx, store.PutTaskRole(next, e.Version)); err != nil {
 		return out, err
@@ -66,9 +62,11 @@ func (h *Handler) task(ctx context.Context, e event.TaskState) (Out, error) {
 	return out, nil
 }
 
-// origin reads a task's release and roles from its definition, which cannot change.
-// One that was deleted meanwhile leaves unknown what the event does not tell.
-func (h *Handler) origin(ctx context.Context, e event.TaskState, t contract.TaskRole) (contract.TaskRole, error) {
+// origin reads a task's release and roles from its definition, which cannot change, and
+// the commit where the definition does not tell it from the release, which cannot either.
+// What was deleted meanwhile leaves unknown what the event does not tell.
+func (h *Handler) origin(ctx context.Context, e event.TaskState, cluster string, t contract.TaskRole,
+) (contract.TaskRole, error) {
 	if e.TaskDefinition == "" {
 		return t, nil
 	}
@@ -84,7 +82,14 @@ func (h *Handler) origin(ctx context.Context, e event.TaskState, t contract.Task
 		t.ExecutionRole = aws.ToString(got.TaskDefinition.ExecutionRoleArn)
 	}
 	t.Release, t.Commit = glance.Release(got.Tags), glance.Tag(got.Tags, "portolan:commit")
-	return t, nil
+	if t.Commit != "" || t.Release == 0 {
+		return t, nil
+	}
+	made, err := h.Store.Release(ctx, cluster, e.Service, t.Release)
+	if err == nil {
+		t.Commit = made.Commit
+	}
+	return t, fault.IgnoreNotFound(err)
 }
 
 func override(text *string, with string) {
