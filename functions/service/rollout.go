@@ -230,9 +230,10 @@ func (h *Handler) observeRepair(ctx context.Context, w *work) (State, error) {
 }
 
 // replicas is how many tasks a service should have: a service in global mode has
-// as many as the orchestrator says.
+// as many as the orchestrator says, and one that something else scales as many as that
+// wants.
 func replicas(s *model.Service, observation orchestrator.Observation) int {
-	if s.Global {
+	if s.Global || observation.Scaler != "" {
 		return observation.Desired
 	}
 	return s.Replicas

@@ -19,7 +19,7 @@ func ServiceDrift(s *model.Service, seen *orchestrator.Observation) string {
 		return "the service is gone"
 	}
 	var parts []string
-	if !s.Global && seen.Desired != s.Replicas {
+	if !s.Global && seen.Scaler == "" && seen.Desired != s.Replicas {
 		parts = append(parts, fmt.Sprintf("%d tasks are asked for, and %d are wanted", seen.Desired, s.Replicas))
 	}
 	switch {

@@ -28,6 +28,8 @@ func TestServiceDrift(t *testing.T) {
 		{"foreign", service, seen(3, 0, "hand:1"), "3 tasks are asked for, and 4 are wanted; hand:1 runs in place of release 2"},
 		{"gone", service, nil, "the service is gone"},
 		{"on each node", global, seen(9, 2, ""), ""},
+		{"scaled by something else", service, &orchestrator.Observation{Desired: 9, Scaler: "an autoscaler",
+			Rollout: orchestrator.Rollout{Release: 2}}, ""},
 		{"retiring", retiring, nil, ""},
 	}
 	for _, test := range tests {
