@@ -4,10 +4,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"portolan/shared/ecs"
+	"portolan/shared/drivers"
 	"portolan/shared/environment"
-	"portolan/shared/model"
-	"portolan/shared/orchestrator"
 	"portolan/shared/session"
 	"portolan/shared/store"
 )
@@ -16,10 +14,8 @@ import (
 func New(env *environment.Environment) *Handler {
 	sessions := session.New(env.AWS, env.Get("OPERATION_ROLE_ARN"))
 	return &Handler{
-		Store: store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
-		Orchestrator: func(_ *model.Cluster, operation string) orchestrator.Orchestrator {
-			return ecs.NewFromConfig(sessions.Config(operation))
-		},
+		Store:        store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
+		Orchestrator: drivers.For(env, sessions),
 		Groups: func(operation string) Groups {
 			return autoscaling.NewFromConfig(sessions.Config(operation))
 		},

@@ -1,20 +1,29 @@
-// Package drivers picks the orchestrator's driver for a cluster.
+// Package drivers picks the driver of a cluster's orchestrator.
 //
-// Only functions that talk to orchestrators link it: it brings their clients.
+// It must never know what is done with it.
 package drivers
 
 import (
 	"portolan/shared/ecs"
 	"portolan/shared/environment"
+	"portolan/shared/kubernetes"
 	"portolan/shared/model"
 	"portolan/shared/orchestrator"
 	"portolan/shared/session"
 )
 
-// For returns what makes the driver for a cluster, whose calls carry an operation's
-// id as the name of their role session.
-func For(_ *environment.Environment, sessions *session.Sessions) func(*model.Cluster, string) orchestrator.Orchestrator {
-	return func(_ *model.Cluster, operation string) orchestrator.Orchestrator {
-		return ecs.NewFromConfig(sessions.Config(operation))
+// For returns what hands out drivers: for a cluster, by its facts, the one whose calls
+// carry an operation's id as the name of their role session. A cluster without facts has
+// the driver of ECS, which says that it is none yet. It is safe for concurrent use.
+func For(env *environment.Environment, sessions *session.Sessions) func(*model.Cluster, string) orchestrator.Orchestrator {
+	connections := &kubernetes.Connections{}
+	return func(cluster *model.Cluster, operation string) orchestrator.Orchestrator {
+		config := sessions.Config(operation)
+		if cluster.Facts.Kubernetes == nil {
+			return ecs.NewFromConfig(config)
+		}
+		return kubernetes.New(kubernetes.Config{
+			AWS: config, WrapTransport: env.WrapTransport, Now: env.Now, Log: env.Log, Connections: connections,
+		})
 	}
 }

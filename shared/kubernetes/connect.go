@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
+	"portolan/shared/connector"
 	"portolan/shared/fault"
 	"portolan/shared/orchestrator"
 )
@@ -159,9 +161,6 @@ func (d *Driver) access(ctx context.Context, key string, facts orchestrator.Kube
 func (d *Driver) client(facts orchestrator.KubernetesFacts, a access) (*rest.RESTClient, error) {
 	config := &rest.Config{
 		Host: a.endpoint, BearerToken: a.token, Impersonate: a.impersonate, UserAgent: userAgent,
-		TLSClientConfig: rest.TLSClientConfig{
-			ServerName: a.serverName, CAData: a.authorities, CertData: a.certificate, KeyData: a.certificateKey,
-		},
 		QPS: requestsASecond, Burst: requestsAtOnce,
 		// What the API server warns of is for who writes the descriptions of objects.
 		WarningHandlerWithContext: rest.NoWarnings{},
@@ -170,15 +169,7 @@ func (d *Driver) client(facts orchestrator.KubernetesFacts, a access) (*rest.RES
 			ContentType: asJSON,
 		},
 	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		if d.config.WrapTransport != nil {
-			next = d.config.WrapTransport(next)
-		}
-		if facts.Credentials == "" {
-			next = &signed{next: next, config: d.config.AWS, cluster: facts.EKSCluster, now: d.config.Now}
-		}
-		return next
-	})
+	d.way(config, facts, a)
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the certificates for %s cannot be used: they are no PEM, or the key is of "+
@@ -189,4 +180,30 @@ func (d *Driver) client(facts orchestrator.KubernetesFacts, a access) (*rest.RES
 		return nil, fault.New(fault.Invalid, "the API server's address %s is no URL", a.endpoint)
 	}
 	return made, nil
+}
+
+// way says how requests get to the API server: from here, or by the connector in its
+// VPC; and that EKS is told by a token who calls.
+func (d *Driver) way(config *rest.Config, facts orchestrator.KubernetesFacts, a access) {
+	if facts.Connector != "" {
+		config.Transport = &connector.Transport{
+			Lambda: lambda.NewFromConfig(d.config.AWS), Function: facts.Connector,
+			Trust: connector.Trust{
+				CertificateAuthority: a.authorities, ServerName: a.serverName, Certificate: a.certificate, Key: a.certificateKey,
+			},
+		}
+	} else {
+		config.TLSClientConfig = rest.TLSClientConfig{
+			ServerName: a.serverName, CAData: a.authorities, CertData: a.certificate, KeyData: a.certificateKey,
+		}
+	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		if d.config.WrapTransport != nil && facts.Connector == "" {
+			next = d.config.WrapTransport(next)
+		}
+		if facts.Credentials == "" {
+			next = &signed{next: next, config: d.config.AWS, cluster: facts.EKSCluster, now: d.config.Now}
+		}
+		return next
+	})
 }

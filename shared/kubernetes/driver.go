@@ -39,6 +39,9 @@ type Driver struct {
 
 var (
 	_ orchestrator.Orchestrator = (*Driver)(nil)
+	_ orchestrator.Watcher      = (*Driver)(nil)
+	_ orchestrator.Glancer      = (*Driver)(nil)
+	_ orchestrator.Surveyor     = (*Driver)(nil)
 )
 
 // New returns a driver.

@@ -87,6 +87,16 @@ func (c *connection) patch(ctx context.Context, k kind, namespace, name, part st
 	return c.do(ctx, request, into, "changing "+k.say(namespace, name), "patch", of, namespace)
 }
 
+// create sends an object that is only asked about, and reads the answer.
+func (c *connection) create(ctx context.Context, k kind, o, into runtime.Object) error {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "writing a %s", k.name)
+	}
+	request := c.client.Post().AbsPath(k.path("")...).SetHeader("Content-Type", asJSON).Body(body)
+	return c.do(ctx, request, into, "asking by a "+k.name, "create", k, "")
+}
+
 // delete deletes an object, if it is still the one of that UID; one that is not there
 // is deleted.
 func (c *connection) delete(ctx context.Context, k kind, o meta.ObjectMeta, how meta.DeletionPropagation) error {
