@@ -33,7 +33,7 @@ RACE = ./cmd/... ./shared/store/... ./shared/session/... ./functions/... \
 	$(shell $(GO) list ./local/... | grep -v /simulate)
 
 # Packages with tests against a real Kubernetes, which have the build tag testbed.
-KUBERNETES = ./local/testbed/kubernetes
+KUBERNETES = ./local/testbed/kubernetes ./shared/kubernetes
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -143,7 +143,7 @@ bin/portolan: always
 build/%/bootstrap: always
 	GOOS=linux GOARCH=$(GOARCH) CGO_ENABLED=0 $(GO) build $(FLAGS) -o $@ ./functions/$*/lambda
 
-# `sam build` calls these, one for each function of template.yaml, in a copy of the repository.
-build-%Function: always
+# `sam build` calls these, one for each function and layer of template.yaml, in a copy of the repository.
+build-%Function build-%Layer: always
 	@name=$$(echo $* | tr A-Z a-z) && set -x && \
 	GOOS=linux GOARCH=$(GOARCH) CGO_ENABLED=0 $(GO) build $(FLAGS) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$$name/lambda
