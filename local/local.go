@@ -35,6 +35,7 @@ import (
 	"portolan/local/events"
 	"portolan/local/iam"
 	"portolan/local/identity"
+	invocations "portolan/local/lambda"
 	"portolan/local/secretsmanager"
 	"portolan/local/sqs"
 	"portolan/local/states"
@@ -138,6 +139,7 @@ func Start(config Config) (*Local, error) {
 			return nil, errors.Join(err, l.Close())
 		}
 	}
+	close(l.targets.ready)
 	return l, nil
 }
 
@@ -148,9 +150,6 @@ func (l *Local) Close() error {
 		closer()
 	}
 	l.wait.Wait()
-	if l.targets != nil {
-		l.targets.wait.Wait()
-	}
 	l.workers.Close()
 	return l.disk.Close()
 }
@@ -213,7 +212,7 @@ func (l *Local) assume(roleARN, session string) (aws.Credentials, error) {
 }
 
 // startFunctions starts the runtime of functions, and the bus that calls them.
-func (l *Local) startFunctions(ctx context.Context) (err error) {
+func (l *Local) startFunctions(context.Context) (err error) {
 	entropy := &lockedEntropy{source: ulid.Monotonic(rand.NewChaCha8(ulidSeed(l.config.Seed)), 0)}
 	base := environment.Environment{Log: l.config.Log, Now: l.Clock.Now, NewID: func() string {
 		return ulid.MustNew(ulid.Timestamp(l.Clock.Now()), entropy).String()
@@ -229,7 +228,14 @@ func (l *Local) startFunctions(ctx context.Context) (err error) {
 		l.SQS.CreateQueue(queue.name)
 	}
 	l.AWS.Register("sqs", l.SQS)
-	l.targets = &targets{runtime: l.runtime, queues: l.SQS, letters: l.letters(), topics: l.topics(), clock: l.Clock, ctx: ctx}
+	l.targets = &targets{runtime: l.runtime, queues: l.SQS, letters: l.letters(), topics: l.topics(), ready: make(chan struct{})}
+	l.targets.async, err = invocations.NewAsync(invocations.AsyncConfig{
+		Clock: l.Clock, Disk: l.disk, Invoke: l.targets.invoke, DeadLetter: l.targets.giveUp,
+	})
+	if err != nil {
+		return err
+	}
+	l.closers = append(l.closers, l.targets.async.Close)
 	l.Events, err = events.New(events.Config{
 		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region,
 		Deliver: l.deliver, DeadLetter: l.targets.deadLetter, Go: l.workers.Go,

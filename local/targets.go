@@ -3,75 +3,57 @@ package local
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
-	"sync"
-	"time"
 
-	"portolan/local/clock"
 	"portolan/local/events"
 	"portolan/local/lambda"
 	"portolan/local/sqs"
-	"portolan/local/states"
 )
 
-// targets delivers events to functions as EventBridge and SNS do: Lambda takes an
-// event at once, and tries a function that fails twice more by itself.
+// targets delivers events to functions as EventBridge, SNS and alarms do, which all
+// invoke them asynchronously.
 type targets struct {
 	runtime *runtime
 	queues  *sqs.Server
+	async   *lambda.Async
 	letters map[string]string // function's ARN → name of its dead-letter queue
 	topics  map[string]string // topic's ARN → ARN of the function that listens
-	clock   *clock.Clock
 
-	ctx  context.Context
-	wait sync.WaitGroup
+	// ready is closed once everything runs that functions call.
+	ready chan struct{}
 }
-
-// asyncRetries are the pauses before Lambda's second and third attempt.
-var asyncRetries = []time.Duration{time.Minute, 2 * time.Minute}
 
 // deliver hands an event to a rule's target.
 func (t *targets) deliver(ctx context.Context, target events.Target, input []byte) error {
 	if !strings.Contains(target.Arn, ":lambda:") {
 		return &events.Undeliverable{Code: "RESOURCE_NOT_FOUND", Message: "nothing here delivers to " + target.Arn}
 	}
-	return t.invoke(ctx, target.Arn, input)
+	return t.async.Run(ctx, target.Arn, input)
 }
 
-// invoke is an asynchronous invocation. The first attempt is made before it
-// returns, so that events keep their order unless one fails.
-func (t *targets) invoke(ctx context.Context, function string, input []byte) error {
-	_, err := t.runtime.invoke(ctx, function, input)
-	var failed *states.FunctionError
-	if err == nil || !errors.As(err, &failed) {
-		return err
+// invoke runs a function, as soon as it can.
+func (t *targets) invoke(ctx context.Context, function string, input []byte) ([]byte, error) {
+	select {
+	case <-t.ready:
+		return t.runtime.invoke(ctx, function, input)
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	t.wait.Go(func() { t.retry(function, input, failed) })
-	return nil
 }
 
-// retry makes the attempts that are left, and then gives the event to the
-// function's dead-letter queue.
-func (t *targets) retry(function string, input []byte, failed *states.FunctionError) {
-	for _, pause := range asyncRetries {
-		if t.clock.Sleep(t.ctx, pause) != nil {
-			return
-		}
-		_, err := t.runtime.invoke(t.ctx, function, input)
-		if !errors.As(err, &failed) {
-			return
-		}
-	}
+// giveUp gives an event that a function could not handle to its dead-letter queue.
+func (t *targets) giveUp(function string, input, failure []byte) error {
 	queue, ok := t.letters[function]
 	if !ok {
-		return
+		return nil
 	}
-	attributes := map[string]string{"ErrorMessage": string(failed.Payload), "RequestID": function}
-	if _, err := t.queues.Send(queue, string(input), attributes); err != nil {
-		t.runtime.log.Error("a dead letter is lost", "queue", queue, "error", err)
+	attributes := map[string]string{"ErrorMessage": string(failure), "RequestID": function}
+	_, err := t.queues.Send(queue, string(input), attributes)
+	if err != nil {
+		t.runtime.log.Error("a dead letter cannot be sent", "queue", queue, "error", err)
 	}
+	return err
 }
 
 // deadLetter takes what EventBridge could not deliver.
@@ -93,11 +75,9 @@ func (t *targets) act(_ context.Context, actionARN string, payload []byte) {
 	if !strings.Contains(function, ":lambda:") {
 		return
 	}
-	t.wait.Go(func() {
-		if err := t.invoke(t.ctx, function, event); err != nil {
-			t.runtime.log.Warn("an alarm's action failed", "action", actionARN, "error", err)
-		}
-	})
+	if err := t.async.Take(function, event); err != nil {
+		t.runtime.log.Warn("an alarm's action failed", "action", actionARN, "error", err)
+	}
 }
 
 // notification is the event in which SNS hands a message to a function.
@@ -114,13 +94,7 @@ func notification(topic, message string) []byte {
 
 // startLambda lets functions be invoked by hand.
 func (l *Local) startLambda() http.Handler {
-	config := lambda.Config{Invoke: l.runtime.invoke, InvokeLater: func(arn string, payload []byte) {
-		l.targets.wait.Go(func() {
-			if err := l.targets.invoke(l.targets.ctx, arn, payload); err != nil {
-				l.config.Log.Warn("an asynchronous invocation failed", "function", arn, "error", err)
-			}
-		})
-	}}
+	config := lambda.Config{Invoke: l.runtime.invoke, InvokeLater: l.targets.async.Take}
 	for _, f := range l.deployment.functions {
 		config.Functions = append(config.Functions, f.arn)
 	}

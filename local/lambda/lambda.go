@@ -1,5 +1,6 @@
 // Package lambda answers those calls of AWS Lambda's API with which a person looks
-// at the functions of the control plane and invokes one by hand.
+// at the functions of the control plane and invokes one by hand, and makes
+// asynchronous invocations as Lambda does.
 //
 // It must never know how functions are run, or what they do.
 package lambda
@@ -27,7 +28,7 @@ type Config struct {
 	Invoke func(ctx context.Context, arn string, payload []byte) ([]byte, error)
 
 	// InvokeLater takes an event as an asynchronous invocation.
-	InvokeLater func(arn string, payload []byte)
+	InvokeLater func(arn string, payload []byte) error
 }
 
 // A Server answers under the signing name lambda.
@@ -108,7 +109,10 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request, arn string) {
 	}
 	switch r.Header.Get("X-Amz-Invocation-Type") {
 	case "Event":
-		s.config.InvokeLater(arn, payload)
+		if err := s.config.InvokeLater(arn, payload); err != nil {
+			fail(w, http.StatusInternalServerError, "ServiceException", err.Error())
+			return
+		}
 		w.WriteHeader(http.StatusAccepted)
 		return
 	case "DryRun":

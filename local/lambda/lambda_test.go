@@ -26,7 +26,7 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func client(later func(string, []byte)) *sdk.Client {
+func client(later func(string, []byte) error) *sdk.Client {
 	server := lambda.New(lambda.Config{
 		Functions: []string{arn}, InvokeLater: later,
 		Invoke: func(_ context.Context, _ string, payload []byte) ([]byte, error) {
@@ -42,7 +42,12 @@ func client(later func(string, []byte)) *sdk.Client {
 
 func TestInvoke(t *testing.T) {
 	later := ""
-	c := client(func(_ string, payload []byte) { later = string(payload) })
+	c := client(func(_ string, payload []byte) error {
+		if later = string(payload); later == `"full"` {
+			return errors.New("the disk is full")
+		}
+		return nil
+	})
 	for _, name := range []string{"echo", arn} {
 		out, err := c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: &name, Payload: []byte(`{"a":1}`)})
 		if err != nil || string(out.Payload) != `{"a":1}` || out.FunctionError != nil {
@@ -57,6 +62,10 @@ func TestInvoke(t *testing.T) {
 		InvocationType: types.InvocationTypeEvent})
 	if err != nil || out.StatusCode != http.StatusAccepted || later != `2` {
 		t.Errorf("an asynchronous invocation: %v, %v, %q", out, err, later)
+	}
+	if out, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("echo"), Payload: []byte(`"full"`),
+		InvocationType: types.InvocationTypeEvent}); err == nil {
+		t.Errorf("one that cannot be kept was taken: %v", out)
 	}
 	_, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("other")})
 	var missing *types.ResourceNotFoundException
