@@ -3,11 +3,11 @@ package decide
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"portolan/shared/contract"
 	"portolan/shared/fault"
+	"portolan/shared/kubernetes/kubernetesspec"
 	"portolan/shared/model"
 )
 
@@ -24,8 +24,8 @@ func UpgradeCluster(c model.Cluster, version string) (*model.Cluster, []fault.Fi
 		return wrong("cannot be changed here: cluster %s is adopted, and upgraded by whoever made it", c.Name())
 	}
 	has := MinorVersion(&c)
-	from, known := Minor(has)
-	to, ok := Minor(version)
+	from, known := kubernetesspec.Minor(has)
+	to, ok := kubernetesspec.Minor(version)
 	switch {
 	case !ok || !known:
 		return wrong("cannot be compared: the cluster has %q, and %q is asked for", has, version)
@@ -49,16 +49,6 @@ func MinorVersion(c *model.Cluster) string {
 		return parts[0] + "." + strings.TrimRight(parts[1], "+")
 	}
 	return c.Spec.Kubernetes.Version
-}
-
-// Minor is the second number of a version such as 1.34 or v1.34.2-eks-1a2b3c.
-func Minor(version string) (minor int, ok bool) {
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	if len(parts) < 2 || parts[0] != "1" {
-		return 0, false
-	}
-	minor, err := strconv.Atoi(strings.TrimRight(parts[1], "+"))
-	return minor, err == nil
 }
 
 // A PoolVersion is the version of a node pool's nodes.
