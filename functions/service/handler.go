@@ -169,7 +169,17 @@ func seen(s model.Service, observation orchestrator.Observation) model.Service {
 
 // healthy is the record of a service that is as it is wanted.
 func healthy(s model.Service, generation int64) model.Service {
-	s.Status, s.Reason, s.Drift = contract.ServiceHealthy, "", ""
+	s = become(s, contract.ServiceHealthy)
+	s.Reason, s.Drift = "", ""
 	s.Observed = max(s.Observed, generation)
+	return s
+}
+
+// become gives a service a status, unless it is to be retired: an operation that was
+// asked for before must not hide that.
+func become(s model.Service, status contract.ServiceStatus) model.Service {
+	if s.Status != contract.ServiceRetiring {
+		s.Status = status
+	}
 	return s
 }

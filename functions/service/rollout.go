@@ -69,7 +69,7 @@ func (h *Handler) activate(ctx context.Context, w *work, observation orchestrato
 	service := healthy(seen(*w.service, observation), w.State.Generation)
 	service.ReleaseObserved = w.State.Release
 	if service.Release != w.State.Release {
-		service.Status = contract.ServiceDeploying // a newer one waits for its turn
+		service = become(service, contract.ServiceDeploying) // a newer one waits for its turn
 	}
 	release, err := h.Store.Release(ctx, service.Cluster, service.Name, w.State.Release)
 	if err != nil {
@@ -185,7 +185,7 @@ func (h *Handler) restore(ctx context.Context, w *work, observation orchestrator
 		service.Release = w.State.Release
 		service = healthy(service, w.State.Generation)
 		if w.State.Release == 0 {
-			service.Status = contract.ServiceRetired
+			service = become(service, contract.ServiceRetired)
 		}
 		service.Reason = w.State.Failure
 	}

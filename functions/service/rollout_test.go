@@ -102,6 +102,31 @@ func TestNewerReleaseWaitsForItsTurn(t *testing.T) {
 	})
 }
 
+// A retirement that was asked for meanwhile waits for its turn, and stays known.
+func TestRetirementSurvivesWhatIsUnderWay(t *testing.T) {
+	retire := func(v *model.Service) { v.Status = contract.ServiceRetiring }
+	for name, images := range map[string][]string{
+		"rollout": {"web:1"}, "first one fails": {"crash"}, "roll back": {"web:1", "crash"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, contract.KindDeploy, images, func(s *scene) {
+				if len(images) > 1 {
+					s.deployed()
+					s.want(2)
+				}
+				state := s.do("ApplyRelease", State{})
+				s.change(retire)
+				if state = s.watch("ObserveRollout", state); state.Verdict == decide.Failed {
+					state = s.watch("ObserveRollBack", s.do("RollBack", state))
+				}
+				if got := s.service(); state.Verdict != decide.Healthy || got.Status != contract.ServiceRetiring {
+					s.Errorf("the service is %+v after %+v", got, state)
+				}
+			})
+		})
+	}
+}
+
 func TestRolloutEndsAtItsDeadline(t *testing.T) {
 	play(t, contract.KindDeploy, []string{"web:1"}, func(s *scene) {
 		s.change(func(v *model.Service) { v.Replicas = 50 }) // the cluster has room for 16

@@ -39,6 +39,8 @@ func FinishService(s model.Service, o model.Operation) model.Service {
 	case o.Kind == contract.KindRetire && succeeded:
 		s.Status, s.Reason, s.Release, s.ReleaseObserved = contract.ServiceRetired, "", 0, 0
 		s.ReplicasObserved, s.Drift = 0, ""
+	case o.Kind != contract.KindRetire && s.Status == contract.ServiceRetiring:
+		// Its retirement was asked for meanwhile, and waits for its turn.
 	case o.Status == contract.OperationFailedDirty:
 		s.Status, s.Reason = contract.ServiceUnhealthy, o.Reason
 	}

@@ -55,6 +55,22 @@ func TestFinishService(t *testing.T) {
 	}
 }
 
+// What was asked for before ends behind a wish to retire the service, and does not
+// hide it.
+func TestARetiringServiceStaysSo(t *testing.T) {
+	before := model.Service{Status: contract.ServiceRetiring}
+	for _, end := range []contract.OperationStatus{contract.OperationSucceeded, contract.OperationFailedClean, contract.OperationFailedDirty} {
+		o := model.Operation{Kind: contract.KindDeploy, Status: end, Reason: "why"}
+		if got := decide.FinishService(before, o); got.Status != contract.ServiceRetiring {
+			t.Errorf("a deploy that ends %s leaves %+v", end, got)
+		}
+	}
+	o := model.Operation{Kind: contract.KindRetire, Status: contract.OperationFailedDirty, Reason: "why"}
+	if got := decide.FinishService(before, o); got.Status != contract.ServiceUnhealthy {
+		t.Errorf("a retirement that failed leaves %+v", got)
+	}
+}
+
 // An operation that ends late lowers nothing.
 func TestObservedOnlyGrows(t *testing.T) {
 	o := model.Operation{Kind: contract.KindScale, Status: contract.OperationSucceeded, Generation: 1}
