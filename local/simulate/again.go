@@ -8,8 +8,8 @@ import (
 )
 
 // askAgain is a team that finds out what became of its wishes, and asks again for each
-// that ended dirty: by the same description of a service, or by deleting once more. It
-// must not be told that there is nothing to do. It says whether it asked for anything.
+// that ended dirty: by the same description of a service, the same size of a node pool,
+// or by deleting once more. It must not be told that there is nothing to do. It says whether it asked for anything.
 func (w *World) askAgain() (asked bool, err error) {
 	for _, name := range w.watch.clusterNames() {
 		c, err := w.store.Cluster(w.privileged(), name)
@@ -24,6 +24,13 @@ func (w *World) askAgain() (asked bool, err error) {
 		}
 		if c.Status != contract.ClusterReady {
 			continue
+		}
+		if len(c.NodePools) > 0 && c.NodePools[0].SizeObserved != c.NodePools[0].Size {
+			asked = true
+			size := contract.NodePoolScale{Size: c.NodePools[0].Size}
+			if err := w.insist(contract.Target{Cluster: name}, http.MethodPut, pool(Step{Cluster: name}), size); err != nil {
+				return asked, err
+			}
 		}
 		for _, service := range services {
 			again, err := w.askForService(name, service)
@@ -47,7 +54,7 @@ func (w *World) askForService(cluster, name string) (asked bool, err error) {
 		return true, w.insist(target, http.MethodDelete, path, nil)
 	}
 	v, err := w.store.Service(w.privileged(), cluster, name)
-	if err != nil || v.Release == v.ReleaseObserved {
+	if err != nil {
 		return false, err
 	}
 	release, err := w.store.Release(w.privileged(), cluster, name, v.Release)

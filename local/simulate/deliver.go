@@ -24,7 +24,7 @@ func (w *World) deliver(f *function, payload []byte) bool {
 		return false
 	}
 	switch n := w.random.IntN(3); {
-	case n == 0 && doors[f.id]:
+	case n == 0 && doors[f.id](read(payload).DetailType):
 		w.fault("lost event", "an event for %s is lost: %s", f.id, brief(payload))
 		return true
 	case n == 1:
@@ -66,16 +66,21 @@ func (w *World) bury(f *function, payload []byte) {
 	w.tell("sim", "an event for %s is a dead letter: %s, %v", f.id, brief(payload), err)
 }
 
+// A document is what an event tells of itself.
+type document struct {
+	DetailType string   `json:"detail-type"`
+	Resources  []string `json:"resources"`
+	Detail     struct {
+		EventName string `json:"eventName"`
+	} `json:"detail"`
+}
+
+func read(payload []byte) (d document) {
+	_ = json.Unmarshal(payload, &d) // an alarm's own action is no event, and tells nothing here
+	return d
+}
+
 func brief(payload []byte) string {
-	var e struct {
-		DetailType string   `json:"detail-type"`
-		Resources  []string `json:"resources"`
-		Detail     struct {
-			EventName string `json:"eventName"`
-		} `json:"detail"`
-	}
-	if json.Unmarshal(payload, &e) != nil {
-		return ""
-	}
-	return strings.TrimSpace(e.DetailType + " " + e.Detail.EventName + " " + strings.Join(e.Resources, " "))
+	d := read(payload)
+	return strings.TrimSpace(d.DetailType + " " + d.Detail.EventName + " " + strings.Join(d.Resources, " "))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,17 +120,17 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 }
 
 // doors are the functions that are called by events, which come at least once and in
-// no order. Those of which it is true are told what only saves time: their events may
-// be lost.
-var doors = map[string]bool{
-	"AlarmFunction": false, "PipelineFunction": false, "TrailFunction": false,
-	"SignalFunction": true, "SweeperFunction": true,
+// no order. They say which of their events may be lost: those that AWS delivers as it
+// can, or that only save time.
+var doors = map[string]func(detailType string) bool{
+	"AlarmFunction":    func(string) bool { return false },
+	"PipelineFunction": func(detailType string) bool { return detailType == "ECR Image Action" },
+	"TrailFunction":    func(detailType string) bool { return strings.HasSuffix(detailType, "via CloudTrail") },
+	"SignalFunction":   func(string) bool { return true },
+	"SweeperFunction":  func(string) bool { return true },
 }
 
-func (f *function) isDoor() bool {
-	_, door := doors[f.id]
-	return door
-}
+func (f *function) isDoor() bool { return doors[f.id] != nil }
 
 // callsMost is how many calls of AWS most invocations make at most.
 const callsMost = 12

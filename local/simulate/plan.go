@@ -72,6 +72,8 @@ const (
 	CalmAlarm      Deed = "calm alarm"
 	BindPipeline   Deed = "bind pipeline"
 	RunPipeline    Deed = "run pipeline"
+	BindRepository Deed = "bind repository"
+	PushImage      Deed = "push image"
 	ChangeByHand   Deed = "change by hand"
 	LoseNode       Deed = "lose node"
 	FailStack      Deed = "fail stack"
@@ -147,7 +149,11 @@ func (d *draw) cluster(i int) {
 		d.add(Step{At: at, Do: PutService, Cluster: name, Service: service, Count: 1 + d.random.IntN(3),
 			Text: images[d.random.IntN(goodImages)]})
 		d.add(Step{At: at + 5*time.Minute, Do: PutPolicy, Cluster: name, Service: service, Count: 1})
-		d.add(Step{At: at + 6*time.Minute, Do: BindPipeline, Cluster: name, Service: service})
+		bind := Step{At: at + 6*time.Minute, Do: BindPipeline, Cluster: name, Service: service}
+		if d.random.IntN(3) == 0 {
+			bind.Do = BindRepository
+		}
+		d.add(bind)
 	}
 	d.add(Step{At: made + 5*time.Minute, Do: PutPolicy, Cluster: name, Count: 1})
 	if d.random.IntN(3) == 0 {
@@ -166,7 +172,7 @@ var chances = []struct {
 	deed   Deed
 	weight int
 }{
-	{PutService, 6}, {ScaleService, 5}, {ScalePool, 3}, {RaiseAlarm, 5}, {CalmAlarm, 4}, {RunPipeline, 5},
+	{PutService, 6}, {ScaleService, 5}, {ScalePool, 3}, {RaiseAlarm, 5}, {CalmAlarm, 4}, {RunPipeline, 4}, {PushImage, 3},
 	{ChangeByHand, 4}, {LoseNode, 2}, {RetireService, 1}, {RepeatOldEvent, 3}, {CreateCluster, 1},
 }
 

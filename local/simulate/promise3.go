@@ -39,7 +39,57 @@ const lookMax = 35 * time.Second
 
 func eventsHandled(o *oracle) {
 	eachEventOnce(o)
+	pushesFollowed(o)
 	deadLettersExplained(o)
+}
+
+// pushesFollowed checks that each image that was pushed to a tag which a binding waits
+// for became a release, or that there is a release since then; and that none became
+// two without anybody asking.
+func pushesFollowed(o *oracle) {
+	became := map[string]int64{}
+	last := map[string]time.Time{} // release of a service
+	for _, key := range slices.Sorted(maps.Keys(o.releases)) {
+		r := o.releases[key]
+		target := model.TargetKey(contract.Target{Cluster: r.Cluster, Service: r.Service})
+		if r.CreatedAt.After(last[target]) {
+			last[target] = r.CreatedAt
+		}
+		_, digest, pinned := strings.Cut(r.Image, "@")
+		if !pinned {
+			continue
+		}
+		if before, seen := became[target+digest]; seen && r.Cause.Source != "api" {
+			o.broken(3, "%s of %s became release %d and again release %d", digest, target, before, r.Number)
+		}
+		became[target+digest] = r.Number
+	}
+	for _, target := range slices.Sorted(maps.Keys(o.w.pushed)) {
+		p := o.w.pushed[target]
+		if _, followed := became[target+p.digest]; followed || last[target].After(p.at) || !o.waitsFor(target, p) {
+			continue
+		}
+		o.broken(3, "image %s was pushed at %v for %s, and nothing followed", p.digest, p.at.Sub(o.w.began), target)
+	}
+}
+
+// waitsFor says whether a push had to be followed: a binding waited for it, and the
+// service was there before and is now.
+func (o *oracle) waitsFor(target string, p push) bool {
+	t, err := model.ParseTarget(target)
+	if err != nil {
+		return false
+	}
+	c, err := o.w.store.Cluster(o.ctx(), t.Cluster)
+	if err != nil || c.Status != contract.ClusterReady {
+		return false
+	}
+	b, err := o.w.store.Binding(o.ctx(), t.Cluster, t.Service)
+	if err != nil || b.Spec.Repository == "" || b.ChangedAt.After(p.at) {
+		return false
+	}
+	v, err := o.w.store.Service(o.ctx(), t.Cluster, t.Service)
+	return err == nil && v.Status != contract.ServiceRetired && v.Status != contract.ServiceRetiring && v.CreatedAt.Before(p.at)
 }
 
 // deadLettersExplained checks that what is in the dead-letter queue is there because

@@ -94,6 +94,9 @@ func poolsAsWanted(o *oracle) {
 			continue
 		}
 		if last, ok := o.newest("cluster/" + name); ok && last.Status != contract.OperationSucceeded {
+			if o.again[last.ID] {
+				o.broken(5, "cluster %s was asked for again without a fault, and %s ended %s: %s", name, last.ID, last.Status, last.Reason)
+			}
 			continue // its end says what is left
 		}
 		capacity, instances, ok := o.pool(name)

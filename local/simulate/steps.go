@@ -22,6 +22,7 @@ import (
 	"portolan/local/cloudformation"
 	"portolan/local/codepipeline"
 	"portolan/shared/contract"
+	"portolan/shared/model"
 )
 
 const repository = account + ".dkr.ecr." + region + ".amazonaws.com/shop/web"
@@ -41,7 +42,7 @@ func (w *World) do(s Step) error {
 		CreateCluster: w.createCluster, RetireCluster: w.retireCluster, PutService: w.putService,
 		ScaleService: w.scaleService, RetireService: w.retireService, ScalePool: w.scalePool,
 		PutPolicy: w.putPolicy, RaiseAlarm: w.raiseAlarm, CalmAlarm: w.calmAlarm,
-		BindPipeline: w.bindPipeline, RunPipeline: w.runPipeline, ChangeByHand: w.changeByHand,
+		BindPipeline: w.bindPipeline, BindRepository: w.bindRepository, PushImage: w.pushImage, RunPipeline: w.runPipeline, ChangeByHand: w.changeByHand,
 		LoseNode: w.loseNode, FailStack: w.failStack, RefuseDelete: w.refuseDelete,
 		StopExecution: w.stopExecution, RunOutLease: w.runOutLease, GiveLeaseAway: w.giveLeaseAway, RepeatOldEvent: w.repeatOldEvent,
 	}
@@ -104,6 +105,9 @@ func cluster(s Step) string { return "/v1/clusters/" + s.Cluster }
 
 func service(s Step) string { return cluster(s) + "/services/" + s.Service }
 
+// pool is a cluster's only one.
+func pool(s Step) string { return cluster(s) + "/node-pools/nodes" }
+
 // teamOf is the team that owns a cluster.
 func teamOf(name string) string { return "team-" + name[len(name)-1:] }
 
@@ -152,7 +156,7 @@ func (w *World) scaleService(s Step) error {
 func (w *World) retireService(s Step) error { return w.api(http.MethodDelete, service(s), nil) }
 
 func (w *World) scalePool(s Step) error {
-	return w.api(http.MethodPut, cluster(s)+"/node-pools/nodes", contract.NodePoolScale{Size: s.Count})
+	return w.api(http.MethodPut, pool(s), contract.NodePoolScale{Size: s.Count})
 }
 
 // policy is the name of the policy, and of the alarm, of a service or pool.
@@ -217,6 +221,38 @@ func (w *World) runPipeline(s Step) error {
 			Status: "Succeeded", OutputVariables: map[string]string{"IMAGE_URI": repository + ":" + s.Text}}},
 	})
 	return err
+}
+
+// repositoryOf is the name of the repository that a service's images are pushed to,
+// and liveTag the tag that its binding waits for.
+func repositoryOf(s Step) string { return s.Cluster + "/" + s.Service }
+
+const liveTag = "live"
+
+func (w *World) bindRepository(s Step) error {
+	return w.api(http.MethodPut, cluster(s)+"/bindings/"+s.Service,
+		contract.BindingSpec{Service: s.Service, Repository: repositoryOf(s), Tag: liveTag})
+}
+
+// pushImage is a build that pushes its image under two tags, the second of which a
+// binding may wait for. The first says how the image fares.
+func (w *World) pushImage(s Step) error {
+	w.runs++
+	content := fmt.Sprintf("push %d of %s", w.runs, s.Text)
+	if _, err := w.ECR.Push(w.ctx, repositoryOf(s), fmt.Sprintf("%s-%d", s.Text, w.runs), content); err != nil {
+		return err
+	}
+	digest, err := w.ECR.Push(w.ctx, repositoryOf(s), liveTag, content)
+	if err == nil {
+		w.pushed[model.TargetKey(contract.Target{Cluster: s.Cluster, Service: s.Service})] = push{digest, time.Now()}
+	}
+	return err
+}
+
+// A push is the newest image that was pushed for a service.
+type push struct {
+	digest string
+	at     time.Time
 }
 
 // changeByHand is a person who changes the number of tasks past the control plane.

@@ -57,6 +57,8 @@ type World struct {
 
 	runs  int // of pipelines
 	drawn map[string]int
+
+	pushed map[string]push // by the service's key
 }
 
 // A Result is what became of a run.
@@ -89,7 +91,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	w.began = time.Now()
 	w.random = rand.New(rand.NewPCG(w.Plan.Seed, 2))
 	w.turn = newTurnstile(rand.New(rand.NewPCG(w.Plan.Seed, 3)))
-	w.watch, w.blameless, w.drawn = newOracle(w), map[string]string{}, map[string]int{}
+	w.watch, w.blameless, w.drawn, w.pushed = newOracle(w), map[string]string{}, map[string]int{}, map[string]push{}
 	w.ctx, w.stop = context.WithCancel(ctx)
 	var err error
 	w.Local, err = local.Start(local.Config{
@@ -176,6 +178,9 @@ func (w *World) converge() error {
 	w.calm = true
 	w.tell("sim", "the faults stop")
 	w.calmAlarms()
+	if err := w.Clock.Sleep(w.ctx, round); err != nil {
+		return err
+	}
 	if err := w.comeToRest(); err != nil {
 		return err
 	}
@@ -191,6 +196,10 @@ func (w *World) converge() error {
 	w.watch.end()
 	return nil
 }
+
+// round is how long the sweeper may take to find what lost events told of: half an
+// hour, and two runs.
+const round = 40 * time.Minute
 
 // comeToRest waits until nothing is under way any more.
 func (w *World) comeToRest() error {
