@@ -63,11 +63,12 @@ func decode(q *request, raw []byte, gvk schema.GroupVersionKind, into runtime.Ob
 	strict := q.query.Get("fieldValidation") == metav1.FieldValidationStrict
 	_, is, err := decoders[strict].Decode(raw, &gvk, into)
 	switch {
-	case runtime.IsStrictDecodingError(err):
-		return apierrors.NewBadRequest(err.Error())
-	case err != nil && is != nil && *is != gvk, err == nil && *is != gvk:
-		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: no kind %q is registered for version %q",
-			is.Kind, is.Version, gvk.Kind, is.Kind, is.GroupVersion()))
+	case is != nil && *is != gvk:
+		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: the kind that is sent has to be the one "+
+			"that the path names", is.Kind, is.Version, gvk.Kind))
+	case err != nil && is == nil:
+		return apierrors.NewBadRequest(fmt.Sprintf("the object provided is unrecognized (must be of type %s): %v (%s)", gvk.Kind, err,
+			raw[:min(len(raw), 64)]))
 	case err != nil:
 		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", gvk.Kind, gvk.Version, gvk.Kind, err))
 	}

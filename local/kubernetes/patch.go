@@ -102,7 +102,7 @@ func patchJSON(q *request, patchType types.PatchType, before, raw []byte) (after
 		}
 	case types.MergePatchType:
 		if !json.Valid(raw) {
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", json.Unmarshal(raw, new(any))))
+			return nil, apierrors.NewBadRequest("invalid JSON patch")
 		}
 		after, err = jsonpatch.MergePatch(before, raw)
 	default:
@@ -118,13 +118,7 @@ func patchJSON(q *request, patchType types.PatchType, before, raw []byte) (after
 func (s *Server) apply(tx *store.Tx, q *request, raw []byte, old store.Object) (store.Object, error) {
 	wanted := &unstructured.Unstructured{Object: map[string]any{}}
 	if err := yaml.Unmarshal(raw, &wanted.Object); err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding YAML: %v", err))
-	}
-	if wanted.GetName() == "" {
-		wanted.SetName(q.name)
-	}
-	if q.kind.Namespaced && wanted.GetNamespace() == "" {
-		wanted.SetNamespace(q.namespace)
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
 	}
 	m, err := s.fieldManager(q.kind, q.subresource)
 	if err != nil {
@@ -142,11 +136,15 @@ func (s *Server) apply(tx *store.Tx, q *request, raw []byte, old store.Object) (
 		return nil, err
 	}
 	o := merged.(store.Object)
+	if o.GetName() == "" {
+		o.SetName(q.name)
+	}
 	o.SetManagedFields(stamped(live.GetManagedFields(), o.GetManagedFields(), s.config.Clock.Now()))
 	noted := func(store.Object) error { return nil }
 	if old == nil {
 		if uid := o.GetUID(); uid != "" {
-			return nil, apierrors.NewConflict(q.groupResource(), q.name, mismatch("UID", uid, ""))
+			return nil, apierrors.NewConflict(q.groupResource(), q.name, fmt.Errorf("uid mismatch: the provided object specified uid %s, "+
+				"and no existing object was found", uid))
 		}
 		return s.make(tx, q, o, noted)
 	}

@@ -75,8 +75,7 @@ func selectionOf(q *request) (selection, error) {
 	known := q.kind.Fields(q.kind.New())
 	for _, r := range sel.fields.Requirements() {
 		if _, ok := known[r.Field]; !ok {
-			return sel, apierrors.NewBadRequest(fmt.Sprintf("Unable to find %q that match label selector %q, field selector %q: "+
-				"field label not supported: %s", q.kind.GroupVersion().WithResource(q.resource).String(), sel.labels, sel.fields, r.Field))
+			return sel, apierrors.NewBadRequest("field label not supported: " + r.Field)
 		}
 	}
 	return sel, nil
@@ -143,7 +142,7 @@ func (s *Server) entries(q *request) (entries []*store.Entry, at position, err e
 			err = json.Unmarshal(raw, &at)
 		}
 		if err != nil || at.Start == "" {
-			return nil, at, apierrors.NewBadRequest("continue key is not valid: " + token)
+			return nil, at, apierrors.NewBadRequest("invalid continue token: continue key is not valid: " + token)
 		}
 	}
 	asked, err := revisionOf(q)
@@ -179,7 +178,7 @@ func revisionOf(q *request) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
-		return 0, apierrors.NewBadRequest(fmt.Sprintf("resourceVersion: Invalid value: %q: strconv.ParseUint: parsing %q: invalid syntax",
+		return 0, apierrors.NewBadRequest(fmt.Sprintf("invalid resource version: resourceVersion: Invalid value: %q: strconv.ParseUint: parsing %q: invalid syntax",
 			text, text))
 	}
 	return n, nil

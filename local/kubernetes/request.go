@@ -120,4 +120,9 @@ func unknown(r *http.Request) error {
 }
 
 // notAllowed is the answer to a verb that a resource does not have.
-func notAllowed(q *request) error { return apierrors.NewMethodNotSupported(q.groupResource(), q.verb) }
+func notAllowed(q *request) error {
+	e := apierrors.NewMethodNotSupported(q.groupResource(), q.verb)
+	e.ErrStatus.Message = "the server does not allow this method on the requested resource (" + strings.ToLower(q.Method) + " " +
+		q.URL.Path + ")"
+	return e
+}

@@ -121,7 +121,7 @@ func write(w http.ResponseWriter, code int, body []byte) {
 func writeError(w http.ResponseWriter, err error) int {
 	var known apierrors.APIStatus
 	if !errors.As(err, &known) {
-		known = apierrors.NewInternalError(err)
+		known = &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusInternalServerError, Message: err.Error()}}
 	}
 	status := known.Status()
 	status.Kind, status.APIVersion, status.Status = "Status", "v1", metav1.StatusFailure

@@ -11,7 +11,6 @@ import (
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 
 	"portolan/local/kubernetes/store"
 )
@@ -90,6 +89,10 @@ func (s *Server) make(tx *store.Tx, q *request, o store.Object, manage func(stor
 		return nil, apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
 	}
 	q.kind.Default(o)
+	withKind(q, o)
+	if err := manage(o); err != nil {
+		return nil, err
+	}
 	q.kind.PrepareCreate(o, tx.NewUID())
 	if err := s.namespaceOpen(tx, q); err != nil {
 		return nil, err
@@ -102,10 +105,6 @@ func (s *Server) make(tx *store.Tx, q *request, o store.Object, manage func(stor
 	}
 	if tx.Get(q.kind.Resource, o.GetNamespace(), o.GetName()) != nil {
 		return nil, apierrors.NewAlreadyExists(q.groupResource(), o.GetName())
-	}
-	withKind(q, o)
-	if err := manage(o); err != nil {
-		return nil, err
 	}
 	return tx.Put(q.kind.Resource, untyped(o)), nil
 }
@@ -181,6 +180,10 @@ func (s *Server) keep(tx *store.Tx, q *request, o, old store.Object, manage func
 		return nil, err
 	}
 	q.kind.Default(o)
+	withKind(q, o)
+	if err := manage(o); err != nil {
+		return nil, err
+	}
 	if q.subresource == "status" {
 		q.kind.PrepareStatus(o, old)
 	} else {
@@ -192,10 +195,6 @@ func (s *Server) keep(tx *store.Tx, q *request, o, old store.Object, manage func
 	o.SetResourceVersion(old.GetResourceVersion())
 	if errs := q.kind.CheckUpdate(o, old); len(errs) > 0 {
 		return nil, apierrors.NewInvalid(q.kind.GroupVersionKind.GroupKind(), o.GetName(), errs)
-	}
-	withKind(q, o)
-	if err := manage(o); err != nil {
-		return nil, err
 	}
 	if equality.Semantic.DeepEqual(untyped(o), old) {
 		return old, nil
@@ -223,15 +222,17 @@ func mismatch[T ~string](what string, wanted, is T) error {
 
 // checkPreconditions refuses to delete something else than what the client means.
 func checkPreconditions(q *request, o store.Object, p *metav1.Preconditions) error {
-	if p == nil {
-		return nil
+	refused := func(what, wanted, is, happened string) error {
+		kind := schema.GroupResource{Group: q.group, Resource: q.kind.Kind}
+		return apierrors.NewConflict(kind, o.GetName(), fmt.Errorf("the %s in the precondition (%s) does not match the %s in record (%s). "+
+			"The object might have been %s", what, wanted, what, is, happened))
 	}
-	if p.UID != nil && *p.UID != o.GetUID() {
-		return apierrors.NewConflict(q.groupResource(), o.GetName(), mismatch("UID", *p.UID, o.GetUID()))
-	}
-	if p.ResourceVersion != nil && *p.ResourceVersion != o.GetResourceVersion() {
-		return apierrors.NewConflict(q.groupResource(), o.GetName(),
-			mismatch("ResourceVersion", types.UID(*p.ResourceVersion), types.UID(o.GetResourceVersion())))
+	switch {
+	case p == nil:
+	case p.UID != nil && *p.UID != o.GetUID():
+		return refused("UID", string(*p.UID), string(o.GetUID()), "deleted and then recreated")
+	case p.ResourceVersion != nil && *p.ResourceVersion != o.GetResourceVersion():
+		return refused("ResourceVersion", *p.ResourceVersion, o.GetResourceVersion(), "modified")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"portolan/local/agenda"
@@ -55,7 +56,7 @@ func Start(config Config) *Controllers {
 	c.works = map[string]func(*store.Tx, string, string){
 		"deployment": c.deployment, "replicaset": c.replicaSet, "schedule": c.schedule, "kubelet": c.kubelet,
 		"node": c.node, "budgets": c.budgets, "collect": c.collect, "namespace": c.namespace, "forget": c.forgetEvent,
-		"evict":     c.evictTainted,
+		"evict": c.evictTainted, "adopt": c.adopt,
 		"daemonset": c.daemonSet, "statefulset": c.statefulSet, "job": c.job, "claim": c.claim, "balance": c.balance,
 	}
 	config.Store.Listen(c.noticed)
@@ -123,6 +124,9 @@ func (c *Controllers) noticed(e store.Event) {
 	case "replicasets":
 		soon("replicaset")
 		c.wakeOwner(o)
+		if metav1.GetControllerOf(o) == nil && e.After != nil {
+			c.wake("adopt", namespace, "", reaction)
+		}
 	case "daemonsets":
 		soon("daemonset")
 	case "statefulsets":
@@ -152,6 +156,9 @@ func (c *Controllers) noticed(e store.Event) {
 
 func (c *Controllers) podNoticed(e store.Event, p *corev1.Pod) {
 	c.wakeOwner(p)
+	if metav1.GetControllerOf(p) == nil && active(p) {
+		c.wake("adopt", p.Namespace, "", reaction)
+	}
 	c.wake("budgets", p.Namespace, "", reaction)
 	switch {
 	case e.After == nil:

@@ -41,7 +41,7 @@ func (c *Controllers) daemonSet(tx *store.Tx, namespace, name string) {
 	l := &daemonLook{Controllers: c, tx: tx, set: set, sum: hash(&set.Spec.Template, set.Status.CollisionCount),
 		status: appsv1.DaemonSetStatus{ObservedGeneration: set.Generation, CollisionCount: set.Status.CollisionCount}}
 	on := map[string][]*corev1.Pod{}
-	for _, p := range owned[*corev1.Pod](tx, "pods", set) {
+	for _, p := range claimed[*corev1.Pod](tx, "pods", set, daemonSetKind, set.Spec.Selector) {
 		if p.Status.Phase == corev1.PodFailed && p.DeletionTimestamp == nil {
 			c.remove(tx, "pods", p)
 			continue

@@ -45,7 +45,7 @@ func (c *Controllers) deployment(tx *store.Tx, namespace, name string) {
 		return
 	}
 	r := &rollout{Controllers: c, tx: tx, d: before.DeepCopy(), before: before}
-	for _, set := range owned[*appsv1.ReplicaSet](tx, "replicasets", before) {
+	for _, set := range claimed[*appsv1.ReplicaSet](tx, "replicasets", before, deploymentKind, before.Spec.Selector) {
 		if r.current == nil && sameTemplate(&set.Spec.Template, &before.Spec.Template) {
 			r.current = set
 		} else {

@@ -23,7 +23,7 @@ func (c *Controllers) replicaSet(tx *store.Tx, namespace, name string) {
 	if !ok {
 		return
 	}
-	all := owned[*corev1.Pod](tx, "pods", set)
+	all := claimed[*corev1.Pod](tx, "pods", set, replicaSetKind, set.Spec.Selector)
 	pods := slices.DeleteFunc(slices.Clone(all), func(p *corev1.Pod) bool { return !active(p) })
 	if missing := int(*set.Spec.Replicas) - len(pods); set.DeletionTimestamp == nil && missing > 0 {
 		for range min(missing, burst) {

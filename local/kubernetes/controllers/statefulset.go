@@ -20,7 +20,7 @@ func (c *Controllers) statefulSet(tx *store.Tx, namespace, name string) {
 		return
 	}
 	sum := name + "-" + hash(&set.Spec.Template, set.Status.CollisionCount)
-	pods := owned[*corev1.Pod](tx, "pods", set)
+	pods := claimed[*corev1.Pod](tx, "pods", set, statefulSetKind, set.Spec.Selector)
 	byName := map[string]*corev1.Pod{}
 	for _, p := range pods {
 		byName[p.Name] = p

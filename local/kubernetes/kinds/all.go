@@ -88,14 +88,14 @@ var serviceAccounts = define(Kind{GroupVersionKind: core("ServiceAccount"), Reso
 
 var services = define(Kind{GroupVersionKind: core("Service"), Resource: "services", Singular: "service",
 	Short: []string{"svc"}, Categories: all, Namespaced: true, New: func() store.Object { return &corev1.Service{} },
-	HasStatus: true, named: validation.NameIsDNS1035Label},
-	behaviour[*corev1.Service]{defaults: defaultService, change: changeService, check: checkService,
+	HasStatus: true, named: validation.NameIsDNSLabel},
+	behaviour[*corev1.Service]{defaults: defaultService, create: createService, change: changeService, check: checkService,
 		compare: compareServices})
 
 var daemonSets = define(Kind{GroupVersionKind: apps("DaemonSet"), Resource: "daemonsets", Singular: "daemonset",
 	Short: []string{"ds"}, Categories: all, Namespaced: true, New: func() store.Object { return &appsv1.DaemonSet{} },
 	HasStatus: true, generation: true},
-	behaviour[*appsv1.DaemonSet]{defaults: defaultDaemonSet, check: checkDaemonSet, compare: compareDaemonSets})
+	behaviour[*appsv1.DaemonSet]{defaults: defaultDaemonSet, change: changeDaemonSet, check: checkDaemonSet, compare: compareDaemonSets})
 
 var deployments = define(Kind{GroupVersionKind: apps("Deployment"), Resource: "deployments", Singular: "deployment",
 	Short: []string{"deploy"}, Categories: all, Namespaced: true, New: func() store.Object { return &appsv1.Deployment{} },

@@ -7,7 +7,9 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -185,7 +187,13 @@ func checkBackend(b *networkingv1.IngressBackend, path *field.Path) field.ErrorL
 func checkBudget(b *policyv1.PodDisruptionBudget) field.ErrorList {
 	var all field.ErrorList
 	if b.Spec.MinAvailable != nil && b.Spec.MaxUnavailable != nil {
-		all = append(all, field.Invalid(spec, b.Spec, "minAvailable and maxUnavailable cannot be both set"))
+		said := struct { // in the words of Kubernetes's own internal type
+			MinAvailable               *intstr.IntOrString
+			Selector                   *metav1.LabelSelector
+			MaxUnavailable             *intstr.IntOrString
+			UnhealthyPodEvictionPolicy *policyv1.UnhealthyPodEvictionPolicyType
+		}{b.Spec.MinAvailable, b.Spec.Selector, b.Spec.MaxUnavailable, b.Spec.UnhealthyPodEvictionPolicy}
+		all = append(all, field.Invalid(spec, said, "minAvailable and maxUnavailable cannot be both set"))
 	}
 	all = append(all, checkCount(b.Spec.MinAvailable, spec.Child("minAvailable"))...)
 	all = append(all, atMostAll(b.Spec.MinAvailable, spec.Child("minAvailable"))...)

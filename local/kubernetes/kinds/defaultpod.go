@@ -200,7 +200,16 @@ func quality(containers []corev1.Container) corev1.PodQOSClass {
 	return corev1.PodQOSBurstable
 }
 
-func defaultSecret(s *corev1.Secret) { orValue(&s.Type, corev1.SecretTypeOpaque) }
+func defaultSecret(s *corev1.Secret) {
+	orValue(&s.Type, corev1.SecretTypeOpaque)
+	for name, text := range s.StringData {
+		if s.Data == nil {
+			s.Data = map[string][]byte{}
+		}
+		s.Data[name] = []byte(text)
+	}
+	s.StringData = nil
+}
 
 func defaultVolume(v *corev1.PersistentVolume) {
 	orValue(&v.Spec.PersistentVolumeReclaimPolicy, corev1.PersistentVolumeReclaimRetain)
@@ -243,12 +252,19 @@ func defaultService(s *corev1.Service) {
 	if s.Spec.Type == corev1.ServiceTypeLoadBalancer {
 		orDefault(&s.Spec.AllocateLoadBalancerNodePorts, true)
 	}
+	if s.Spec.ClusterIP != "" && len(s.Spec.ClusterIPs) == 0 {
+		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
+	}
+}
+
+// createService gives a service the addresses' family, which a client need not choose.
+func createService(s *corev1.Service) {
+	if s.Spec.Type == corev1.ServiceTypeExternalName {
+		return
+	}
 	orDefault(&s.Spec.IPFamilyPolicy, corev1.IPFamilyPolicySingleStack)
 	if len(s.Spec.IPFamilies) == 0 {
 		s.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol}
-	}
-	if s.Spec.ClusterIP != "" && len(s.Spec.ClusterIPs) == 0 {
-		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
 	}
 }
 
@@ -260,6 +276,10 @@ func changeService(updated, old *corev1.Service) {
 	if updated.Spec.ClusterIP == "" {
 		updated.Spec.ClusterIP, updated.Spec.ClusterIPs = old.Spec.ClusterIP, old.Spec.ClusterIPs
 	}
+	if len(updated.Spec.IPFamilies) == 0 {
+		updated.Spec.IPFamilies, updated.Spec.IPFamilyPolicy = old.Spec.IPFamilies, old.Spec.IPFamilyPolicy
+	}
+	createService(updated)
 	if updated.Spec.Type == corev1.ServiceTypeClusterIP || updated.Spec.Type != old.Spec.Type {
 		return
 	}

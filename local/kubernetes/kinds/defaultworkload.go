@@ -2,11 +2,13 @@ package kinds
 
 import (
 	"maps"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -38,6 +40,25 @@ func defaultDaemonSet(d *appsv1.DaemonSet) {
 	}
 	orDefault(&d.Spec.RevisionHistoryLimit, 10)
 	defaultPodSpec(&d.Spec.Template.Spec)
+	if d.Annotations[appsv1.DeprecatedTemplateGeneration] == "" {
+		countTemplate(d, 1)
+	}
+}
+
+// changeDaemonSet counts the templates in an annotation, as Kubernetes does still.
+func changeDaemonSet(updated, old *appsv1.DaemonSet) {
+	count, err := strconv.Atoi(old.Annotations[appsv1.DeprecatedTemplateGeneration])
+	if err == nil && !equality.Semantic.DeepEqual(updated.Spec.Template, old.Spec.Template) {
+		count++
+	}
+	countTemplate(updated, count)
+}
+
+func countTemplate(d *appsv1.DaemonSet, count int) {
+	if d.Annotations == nil {
+		d.Annotations = map[string]string{}
+	}
+	d.Annotations[appsv1.DeprecatedTemplateGeneration] = strconv.Itoa(count)
 }
 
 func defaultStatefulSet(s *appsv1.StatefulSet) {
@@ -47,6 +68,7 @@ func defaultStatefulSet(s *appsv1.StatefulSet) {
 	if s.Spec.UpdateStrategy.Type == appsv1.RollingUpdateStatefulSetStrategyType {
 		orDefault(&s.Spec.UpdateStrategy.RollingUpdate, appsv1.RollingUpdateStatefulSetStrategy{})
 		orDefault(&s.Spec.UpdateStrategy.RollingUpdate.Partition, 0)
+		orDefault(&s.Spec.UpdateStrategy.RollingUpdate.MaxUnavailable, intstr.FromInt32(1))
 	}
 	orDefault(&s.Spec.RevisionHistoryLimit, 10)
 	orDefault(&s.Spec.PersistentVolumeClaimRetentionPolicy, appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
@@ -57,6 +79,7 @@ func defaultStatefulSet(s *appsv1.StatefulSet) {
 	for i := range s.Spec.VolumeClaimTemplates {
 		defaultClaim(&s.Spec.VolumeClaimTemplates[i])
 		orValue(&s.Spec.VolumeClaimTemplates[i].Status.Phase, corev1.ClaimPending)
+		s.Spec.VolumeClaimTemplates[i].SetGroupVersionKind(core("PersistentVolumeClaim"))
 	}
 }
 
@@ -77,9 +100,7 @@ func defaultJobSpec(s *batchv1.JobSpec) {
 	orDefault(&s.Suspend, false)
 	orDefault(&s.PodReplacementPolicy, batchv1.TerminatingOrFailed)
 	orDefault(&s.ManualSelector, false)
-	restart := s.Template.Spec.RestartPolicy
 	defaultPodSpec(&s.Template.Spec)
-	s.Template.Spec.RestartPolicy = restart // has to be said
 }
 
 // createJob gives the job's pods labels that no other's have, and selects by them.
@@ -96,6 +117,9 @@ func createJob(j *batchv1.Job) {
 	} {
 		j.Spec.Template.Labels[key] = value
 	}
+	if len(j.Labels) == 0 {
+		j.Labels = maps.Clone(j.Spec.Template.Labels)
+	}
 	if j.Spec.Selector == nil {
 		j.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{batchv1.ControllerUidLabel: string(j.UID)}}
 	}
@@ -106,10 +130,7 @@ func defaultCronJob(c *batchv1.CronJob) {
 	orDefault(&c.Spec.Suspend, false)
 	orDefault(&c.Spec.SuccessfulJobsHistoryLimit, 3)
 	orDefault(&c.Spec.FailedJobsHistoryLimit, 1)
-	template := &c.Spec.JobTemplate.Spec.Template.Spec
-	restart := template.RestartPolicy
-	defaultPodSpec(template)
-	template.RestartPolicy = restart // has to be said
+	defaultPodSpec(&c.Spec.JobTemplate.Spec.Template.Spec)
 }
 
 func defaultStorageClass(c *storagev1.StorageClass) {

@@ -106,9 +106,18 @@ func (k *Kind) PrepareUpdate(updated, old store.Object) {
 	if k.change != nil {
 		k.change(updated, old)
 	}
-	if k.generation && !equality.Semantic.DeepEqual(part(updated, "Spec").Interface(), part(old, "Spec").Interface()) {
+	if k.generation && k.differs(updated, old) {
 		updated.SetGeneration(old.GetGeneration() + 1)
 	}
+}
+
+// differs says whether a change counts: one of the spec and, of a deployment, one of
+// its annotations too.
+func (k *Kind) differs(updated, old store.Object) bool {
+	if !equality.Semantic.DeepEqual(part(updated, "Spec").Interface(), part(old, "Spec").Interface()) {
+		return true
+	}
+	return k.Resource == "deployments" && !equality.Semantic.DeepEqual(updated.GetAnnotations(), old.GetAnnotations())
 }
 
 // PrepareStatus keeps all but the status.
