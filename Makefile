@@ -33,7 +33,7 @@ RACE = ./cmd/... ./shared/store/... ./shared/session/... ./functions/... \
 	$(shell $(GO) list ./local/... | grep -v /simulate)
 
 # Packages with tests against a real Kubernetes, which have the build tag testbed.
-KUBERNETES = ./local/testbed/kubernetes ./shared/kubernetes
+KUBERNETES = ./local/testbed/kubernetes ./shared/kubernetes ./local/kubernetes
 
 .DEFAULT_GOAL := help
 .PHONY: help
