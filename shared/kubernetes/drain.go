@@ -164,8 +164,6 @@ func (m *mover) evict(ctx context.Context, pod *core.Pod) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "writing the eviction of %s", pods.say(pod.Namespace, pod.Name))
 	}
-	of := pods
-	of.plural += "/eviction"
 	ctx, cancel := context.WithTimeout(ctx, requestDeadline)
 	defer cancel()
 	// The next call of Drain tries again, and not the client.
@@ -174,7 +172,7 @@ func (m *mover) evict(ctx context.Context, pod *core.Pod) error {
 	if apierrors.IsTooManyRequests(err) || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
 	}
-	return classify(err, "evicting "+pods.say(pod.Namespace, pod.Name), "create", of, pod.Namespace)
+	return classify(err, "evicting "+pods.say(pod.Namespace, pod.Name), "create", pods.part("eviction"), pod.Namespace)
 }
 
 // Uncordon implements orchestrator.Nodes. It makes one request to list, one for each

@@ -63,12 +63,22 @@ func (k kind) group() string {
 	return group
 }
 
-// resource is the kind in the words of rights, such as deployments.apps.
+// part is a part of the objects of a kind that has rights of its own.
+func (k kind) part(name string) kind {
+	k.plural += "/" + name
+	return k
+}
+
+// resource is the kind in the words of rights, such as deployments.apps/scale.
 func (k kind) resource() string {
+	plural, part, _ := strings.Cut(k.plural, "/")
 	if group := k.group(); group != "" {
-		return k.plural + "." + group
+		plural += "." + group
 	}
-	return k.plural
+	if part != "" {
+		plural += "/" + part
+	}
+	return plural
 }
 
 // say names an object of the kind.

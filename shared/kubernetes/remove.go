@@ -138,18 +138,19 @@ func (c *connection) companionsOf(ctx context.Context, k kind, ref orchestrator.
 }
 
 // removePods deletes pods that no workload owns any more, as a drain leaves them, and
-// returns all that are still there.
+// returns those that are still there. The others went with the workload, or stay with
+// one that was let go.
 func (c *connection) removePods(ctx context.Context, ref orchestrator.ServiceRef) (left []string, err error) {
 	all, err := c.podsOf(ctx, namespaceOf(ref), ref.Name)
 	if err != nil {
 		return nil, err
 	}
 	for _, pod := range all {
-		if !belongs(&pod.ObjectMeta, ref) {
+		if !belongs(&pod.ObjectMeta, ref) || meta.GetControllerOf(&pod) != nil {
 			continue
 		}
 		left = append(left, pods.say(pod.Namespace, pod.Name))
-		if pod.DeletionTimestamp == nil && meta.GetControllerOf(&pod) == nil {
+		if pod.DeletionTimestamp == nil {
 			if err := c.delete(ctx, pods, pod.ObjectMeta, meta.DeletePropagationBackground); err != nil {
 				return nil, err
 			}

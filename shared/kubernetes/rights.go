@@ -22,11 +22,10 @@ type need struct {
 }
 
 func (n need) of() kind {
-	k := n.kind
-	if n.part != "" {
-		k.plural += "/" + n.part
+	if n.part == "" {
+		return n.kind
 	}
-	return k
+	return n.kind.part(n.part)
 }
 
 // needs are the rights that looking takes, and those of each verb.

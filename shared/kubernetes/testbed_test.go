@@ -54,7 +54,18 @@ func onField(t *testing.T) *field {
 		Kubernetes: &orchestrator.KubernetesFacts{Credentials: secretARN, EKSCluster: "shop", Namespace: namespace},
 	}}
 	f.mend()
+	f.Cleanup(f.clear)
 	return f
+}
+
+// clear ends what runs. It goes with the namespace, too, but some seconds later.
+func (f *field) clear() {
+	for _, path := range []string{
+		f.apps("deployments"), f.apps("daemonsets"), "/apis/batch/v1/namespaces/" + f.namespace + "/cronjobs",
+		"/api/v1/namespaces/" + f.namespace + "/pods",
+	} {
+		f.change(http.MethodDelete, path, "", document{"propagationPolicy": "Background"})
+	}
 }
 
 func (f *field) newDriver(a *amazon) *kubernetes.Driver {

@@ -80,8 +80,7 @@ func (c *connection) patch(ctx context.Context, k kind, namespace, name, part st
 	path := k.path(namespace, name)
 	of := k
 	if part != "" {
-		path = append(path, part)
-		of.plural += "/" + part
+		path, of = append(path, part), k.part(part)
 	}
 	request := c.client.Patch(types.MergePatchType).AbsPath(path...).Param("fieldManager", manager).Body(raw)
 	return c.do(ctx, request, into, "changing "+k.say(namespace, name), "patch", of, namespace)
