@@ -14,6 +14,10 @@ SEED ?=
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
+# Which cluster `make demo` tells of, ecs or kubernetes. With REAL=1 it adopts a real one.
+ORCHESTRATOR ?= ecs
+REAL ?=
+
 # Arguments for `make run`, `make demo`, `make simulate` and `make bench-cold`.
 ARGS ?=
 
@@ -45,8 +49,8 @@ run: bin/portolan ## Run the control plane as one process on this machine: make 
 	@exec bin/portolan local $(ARGS)
 
 .PHONY: demo
-demo: bin/portolan ## Tell the whole story on free ports, and check each step of it.
-	@exec bin/portolan demo $(ARGS)
+demo: bin/portolan $(if $(REAL),bin/testbed-kubernetes) ## Tell the whole story, and check each step: make demo ORCHESTRATOR=kubernetes REAL=1.
+	@exec $(if $(REAL),bin/testbed-kubernetes) bin/portolan demo --orchestrator $(ORCHESTRATOR) $(if $(REAL),--real) $(ARGS)
 
 .PHONY: test
 test: ## Run all tests.

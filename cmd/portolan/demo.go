@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,34 +16,74 @@ import (
 	"portolan"
 	"portolan/local"
 	"portolan/local/story"
+	"portolan/shared/contract"
 )
 
-// demoSpeed brings an hour and a half of AWS's time into half a minute.
-const demoSpeed = 300
+const (
+	// demoSpeed brings an hour and a half of AWS's time into half a minute.
+	demoSpeed = 300
+
+	// realSpeed is for a real cluster, whose time passes as it does.
+	realSpeed = 20
+)
 
 func newDemoCommand(a *app) *cobra.Command {
 	flags := struct {
-		speed   float64
-		verbose bool
+		orchestrator  string
+		speed         float64
+		real, verbose bool
 	}{}
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Tell the whole story on this machine, and check each step of it",
-		Args:  cobra.NoArgs,
+		Long: "Tell the whole story on this machine, and check each step of it: of a cluster that is made,\n" +
+			"or with --real of the one that KUBECONFIG names, which is adopted. Use one to play with:\n" +
+			"the story makes a namespace and a workload there.",
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			log := io.Discard
 			if flags.verbose {
 				log = a.err
 			}
-			return runDemo(c.Context(), a, flags.speed, log)
+			stage := &story.Stage{Out: a.out}
+			tell, err := choose(stage, flags.orchestrator, flags.real)
+			if err != nil {
+				return err
+			}
+			if flags.real && !c.Flags().Changed("speed") {
+				flags.speed = realSpeed
+			}
+			return runDemo(c.Context(), a, stage, tell, flags.speed, log)
 		},
 	}
+	c.Flags().StringVar(&flags.orchestrator, "orchestrator", "ecs", "ecs or kubernetes")
+	c.Flags().BoolVar(&flags.real, "real", false, fmt.Sprintf("adopt the cluster that KUBECONFIG names; time then passes %d times as fast as on AWS", realSpeed))
 	c.Flags().Float64Var(&flags.speed, "speed", demoSpeed, "how much faster than AWS time passes")
 	c.Flags().BoolVar(&flags.verbose, "verbose", false, "write the functions' logs to standard error")
 	return c
 }
 
-func runDemo(ctx context.Context, a *app, speed float64, log io.Writer) error {
+// choose finds the story to tell, and sets the stage for it.
+func choose(stage *story.Stage, orchestrator string, real bool) (func(context.Context, *story.Stage) error, error) {
+	switch {
+	case orchestrator == string(contract.Ecs) && !real:
+		return story.Tell, nil
+	case orchestrator != string(contract.Kubernetes):
+		return nil, fmt.Errorf("--orchestrator %s has no such story; there are ecs, kubernetes, and kubernetes --real", orchestrator)
+	case !real:
+		return story.TellKubernetes, nil
+	}
+	file := os.Getenv("KUBECONFIG")
+	if file == "" {
+		return nil, errors.New("--real needs KUBECONFIG: the file that names a cluster to play with")
+	}
+	kubeconfig, err := os.ReadFile(file)
+	stage.Kubeconfig = kubeconfig
+	return story.TellAdopted, err
+}
+
+func runDemo(ctx context.Context, a *app, stage *story.Stage, tell func(context.Context, *story.Stage) error,
+	speed float64, log io.Writer) error {
 	began := time.Now()
 	apiListener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -66,7 +107,8 @@ func runDemo(ctx context.Context, a *app, speed float64, log io.Writer) error {
 	}()
 	fmt.Fprintf(a.out, "Portolan on this machine, %g times as fast as AWS: API http://%s, AWS http://%s\n",
 		speed, apiListener.Addr(), awsListener.Addr())
-	err = story.Tell(ctx, &story.Stage{Local: started, Out: a.out})
+	stage.Local = started
+	err = tell(ctx, stage)
 	stop()
 	if err := errors.Join(err, <-served, started.Close()); err != nil {
 		return err

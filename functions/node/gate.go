@@ -121,7 +121,7 @@ func (h *Handler) leave(ctx context.Context, w *work) (State, error) {
 }
 
 func (h *Handler) uncordon(ctx context.Context, w *work) (State, error) {
-	out := State{Instance: w.Node.Instance}
+	out := State{Instance: w.Node.Instance, Reason: "the node takes tasks"}
 	if !w.joined() {
 		return out, nil
 	}

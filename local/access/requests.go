@@ -35,6 +35,7 @@ var special = map[string]func(*call) []Request{
 	"logs":                 (*call).logs,
 	"ssm":                  (*call).ssm,
 	"sqs":                  (*call).sqs,
+	"secretsmanager":       (*call).secrets,
 }
 
 // requests are what IAM is asked about a call.

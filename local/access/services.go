@@ -263,3 +263,18 @@ func (c *call) sqs() []Request {
 	}
 	return nil
 }
+
+// secrets are named by their ARNs, or by names that the ARNs have with a suffix.
+func (c *call) secrets() []Request {
+	name := c.text("SecretId")
+	if name == "" {
+		name = c.text("Name")
+	}
+	if name == "" {
+		return nil
+	}
+	if !strings.HasPrefix(name, "arn:") {
+		name += "-??????"
+	}
+	return c.on(c.arn("secret:", name))
+}

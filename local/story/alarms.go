@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"portolan/shared/contract"
 )
@@ -137,13 +136,13 @@ func scaleNodes(ctx context.Context, s *Stage) error {
 	if err := s.followNodes(ctx, "memory-low", in, 2, "is the minimum"); err != nil {
 		return err
 	}
-	instances, err := ecs.NewFromConfig(s.aws()).ListContainerInstances(ctx, &ecs.ListContainerInstancesInput{Cluster: aws.String(cluster)})
-	if err != nil {
+	var pool contract.NodePool
+	if err := s.get(ctx, clusterPath+"/node-pools/nodes", &pool); err != nil {
 		return err
 	}
-	s.happened("%d nodes are left; the one that went was cordoned and drained first", len(instances.ContainerInstanceArns))
-	if len(instances.ContainerInstanceArns) != 2 {
-		return fmt.Errorf("%d nodes are left", len(instances.ContainerInstanceArns))
+	s.happened("%d nodes are left; the one that went was cordoned and drained first", pool.SizeObserved)
+	if pool.SizeObserved != 2 {
+		return fmt.Errorf("%d nodes are left", pool.SizeObserved)
 	}
 	return s.expectService(ctx, 4, 1)
 }

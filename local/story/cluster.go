@@ -12,14 +12,24 @@ import (
 	"portolan/shared/contract"
 )
 
-func askForCluster(ctx context.Context, s *Stage) error {
-	wish := contract.ClusterSpec{
+// clusterSpec describes the story's cluster.
+func (s *Stage) clusterSpec() contract.ClusterSpec {
+	spec := contract.ClusterSpec{
 		Name: cluster, Team: "storefront", Orchestrator: contract.Ecs,
 		NodePools: []contract.NodePoolSpec{{Name: "nodes", InstanceType: "m6i.xlarge", Size: 2, SizeMax: 3, KeyPair: "ops"}},
-		Ecs: contract.EcsCluster{Capacity: contract.EC2,
-			AllowedIngress: []contract.Ingress{{Cidr: "0.0.0.0/0", Port: 80}}},
 	}
-	s.in("POST /v1/clusters: %s, 2 nodes of %s in a new VPC", wish.Name, wish.NodePools[0].InstanceType)
+	if s.kubernetes {
+		spec.Orchestrator, spec.Kubernetes.Version = contract.Kubernetes, "1.34"
+		return spec
+	}
+	spec.Ecs = contract.EcsCluster{Capacity: contract.EC2,
+		AllowedIngress: []contract.Ingress{{Cidr: "0.0.0.0/0", Port: 80}}}
+	return spec
+}
+
+func askForCluster(ctx context.Context, s *Stage) error {
+	wish := s.clusterSpec()
+	s.in("POST /v1/clusters: %s of %s, 2 nodes of %s in a new VPC", wish.Name, wish.Orchestrator, wish.NodePools[0].InstanceType)
 	var operation contract.Operation
 	if err := s.expect(ctx, http.StatusAccepted, http.MethodPost, "/v1/clusters", wish, &operation); err != nil {
 		return err
@@ -45,8 +55,9 @@ func askForCluster(ctx context.Context, s *Stage) error {
 	return nil
 }
 
-func serviceSpec(image string) contract.ServiceSpec {
-	return contract.ServiceSpec{
+// spec describes the story's service, in the words of the cluster that it is told on.
+func (s *Stage) spec(image string) contract.ServiceSpec {
+	spec := contract.ServiceSpec{
 		Container: "webapp", Image: image, Replicas: aws.Int(2),
 		Memory: contract.Memory{LimitMiB: 1024}, Ports: []contract.Port{{ContainerPort: 8080}},
 		Role: "arn:aws:iam::" + account + ":role/webapp",
@@ -54,10 +65,15 @@ func serviceSpec(image string) contract.ServiceSpec {
 			Rules: []contract.RoutingRule{{Hosts: []string{"shop.example.com"}, Paths: []string{"/", "/cart/*"}}}},
 		Rollout: contract.Rollout{DeadlineSeconds: 600},
 	}
+	if s.person != nil {
+		spec.Role = "" // the cluster is none of EKS, and cannot give any
+		spec.Kubernetes.Namespace = namespace
+	}
+	return spec
 }
 
 func putService(ctx context.Context, s *Stage) error {
-	wish := serviceSpec(repository + ":1.0")
+	wish := s.spec(repository + ":1.0")
 	s.in("PUT %s: %s, 1024 MiB, port 8080, 2 tasks behind the load balancer", servicePath, wish.Image)
 	var operation contract.Operation
 	if err := s.expect(ctx, http.StatusAccepted, http.MethodPut, servicePath, wish, &operation); err != nil {
@@ -102,7 +118,7 @@ func retire(ctx context.Context, s *Stage) error {
 	}
 	s.decided("operation %s (%s): drain, delete, sweep by tag", operation.Id, operation.Kind)
 	s.in("PUT %s, while it is being retired", servicePath)
-	if err := s.expect(ctx, http.StatusConflict, http.MethodPut, servicePath, serviceSpec(repository+":2.0"), nil); err != nil {
+	if err := s.expect(ctx, http.StatusConflict, http.MethodPut, servicePath, s.spec(repository+":2.0"), nil); err != nil {
 		return err
 	}
 	s.decided("refused: the cluster is being retired")
@@ -124,4 +140,29 @@ func retire(ctx context.Context, s *Stage) error {
 		return fmt.Errorf("left: %s", aws.ToString(left.ResourceTagMappingList[0].ResourceARN))
 	}
 	return nil
+}
+
+// upgrade raises the version of the cluster by one.
+func upgrade(ctx context.Context, s *Stage) error {
+	s.in("PUT %s/version: two versions on", clusterPath)
+	path := clusterPath + "/version"
+	if err := s.expect(ctx, http.StatusUnprocessableEntity, http.MethodPut, path, contract.ClusterVersion{Version: "1.36"}, nil); err != nil {
+		return err
+	}
+	s.decided("refused: Kubernetes goes one version at a time")
+	s.in("PUT %s: 1.35", path)
+	var operation contract.Operation
+	if err := s.expect(ctx, http.StatusAccepted, http.MethodPut, path, contract.ClusterVersion{Version: "1.35"}, &operation); err != nil {
+		return err
+	}
+	s.decided("operation %s (%s)", operation.Id, operation.Kind)
+	if _, err := s.follow(ctx, operation, contract.OperationSucceeded); err != nil {
+		return err
+	}
+	var seen contract.Cluster
+	if err := s.get(ctx, clusterPath, &seen); err != nil {
+		return err
+	}
+	s.happened("cluster %s has version %s", seen.Name, seen.Version)
+	return s.expectService(ctx, 4, 2)
 }

@@ -97,7 +97,7 @@ func rollBack(ctx context.Context, s *Stage) error {
 	if err := s.get(ctx, servicePath, &before); err != nil {
 		return err
 	}
-	wish := serviceSpec(repository + ":crash")
+	wish := s.spec(repository + ":fail-crash")
 	wish.Replicas = nil
 	s.in("PUT %s: %s, whose tasks crash", servicePath, wish.Image)
 	var operation contract.Operation

@@ -30,7 +30,15 @@ type Stage struct {
 	Local *local.Local
 	Out   io.Writer
 
-	steps int
+	// Kubeconfig is that of the cluster which is adopted, in the story of one.
+	Kubeconfig []byte
+
+	// WrapTransport, where it is set, wraps the transport to that cluster.
+	WrapTransport func(http.RoundTripper) http.RoundTripper
+
+	kubernetes bool    // whether the cluster that is made is one of Kubernetes
+	person     *person // who has the cluster that is adopted
+	steps      int
 }
 
 // patience is how long an operation may take on AWS's own clock.

@@ -21,13 +21,27 @@ const (
 	servicePath = clusterPath + "/services/" + service
 )
 
-// Tell tells the whole story. It returns an error at the first step that does not
-// come out as it should.
+// A step is one thing that the story tells.
+type step struct {
+	title string
+	tell  func(context.Context, *Stage) error
+}
+
+// tell tells step after step.
+func (s *Stage) tell(ctx context.Context, steps []step) error {
+	for _, step := range steps {
+		s.heading(step.title)
+		if err := step.tell(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", step.title, err)
+		}
+	}
+	return nil
+}
+
+// Tell tells the whole story of a cluster of Amazon ECS. It returns an error at the
+// first step that does not come out as it should.
 func Tell(ctx context.Context, s *Stage) error {
-	for _, step := range []struct {
-		title string
-		tell  func(context.Context, *Stage) error
-	}{
+	return s.tell(ctx, []step{
 		{"A team asks for an ECS cluster", askForCluster},
 		{"It puts a service on the cluster", putService},
 		{"An alarm scales the service out, another one in", followAlarms},
@@ -37,11 +51,40 @@ func Tell(ctx context.Context, s *Stage) error {
 		{"Somebody changes the service by hand", repairDrift},
 		{"Sent twice or late, nothing more changes", repeatEvents},
 		{"The cluster is retired", retire},
-	} {
-		s.heading(step.title)
-		if err := step.tell(ctx, s); err != nil {
-			return fmt.Errorf("%s: %w", step.title, err)
-		}
+	})
+}
+
+// TellAdopted tells the story of a Kubernetes cluster that somebody else made.
+func TellAdopted(ctx context.Context, s *Stage) (err error) {
+	if s.person, err = newPerson(s.Kubeconfig, s.WrapTransport); err != nil {
+		return err
 	}
-	return nil
+	return s.tell(ctx, []step{
+		{"Somebody's cluster of Kubernetes runs something", runLegacy},
+		{"It is adopted, and only looked at", adopt},
+		{"It is taken over verb by verb", takeOver},
+		{"A team puts a service on the cluster", putService},
+		{"An alarm scales the service out, another one in", followAlarms},
+		{"A pipeline succeeds, and its image is rolled out", rollOutPipeline},
+		{"A release that crashes is rolled back", rollBack},
+		{"A node is drained, and takes tasks again", drainNode},
+		{"Sent twice or late, nothing more changes", repeatEvents},
+		{"The cluster is let go", letGo},
+	})
+}
+
+// TellKubernetes tells the story of a new cluster of Kubernetes in Amazon EKS.
+func TellKubernetes(ctx context.Context, s *Stage) error {
+	s.kubernetes = true
+	return s.tell(ctx, []step{
+		{"A team asks for a cluster of Kubernetes", askForCluster},
+		{"It puts a service on the cluster", putService},
+		{"An alarm scales the service out, another one in", followAlarms},
+		{"The same vocabulary scales the nodes", scaleNodes},
+		{"A pipeline succeeds, and its image is rolled out", rollOutPipeline},
+		{"A release that crashes is rolled back", rollBack},
+		{"Sent twice or late, nothing more changes", repeatEvents},
+		{"The cluster is upgraded", upgrade},
+		{"The cluster is retired", retire},
+	})
 }

@@ -1,5 +1,6 @@
-// Command run starts a Kubernetes to play with, and ends it with Ctrl-C. With -build it
-// only builds what is needed to start one.
+// Command run starts a Kubernetes to play with, and ends it with Ctrl-C. Given a command,
+// it runs that one with KUBECONFIG set, and ends with it. With -build it only builds what
+// is needed to start one.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -20,7 +22,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	run := func() error { return play(ctx, *nodes) }
+	run := func() error { return play(ctx, *nodes, flag.Args()) }
 	if *build {
 		run = func() error {
 			_, err := kubernetes.Build(ctx, os.Stderr)
@@ -33,8 +35,8 @@ func main() {
 	}
 }
 
-// play runs a cluster until it is interrupted.
-func play(ctx context.Context, nodes int) (err error) {
+// play runs a cluster until it is interrupted, or the command ends.
+func play(ctx context.Context, nodes int, command []string) (err error) {
 	cluster, err := kubernetes.Start(ctx, kubernetes.Config{Nodes: nodes})
 	if err != nil {
 		return err
@@ -54,6 +56,9 @@ func play(ctx context.Context, nodes int) (err error) {
 			return err
 		}
 	}
+	if len(command) > 0 {
+		return follow(ctx, command, filepath.Join(cluster.Directory(), "kubeconfig"))
+	}
 	fmt.Printf(`Kubernetes is running. In another terminal:
 
   export KUBECONFIG=%[1]s/kubeconfig
@@ -65,4 +70,13 @@ components' logs are there too. Ctrl-C ends all of it.
 `, cluster.Directory())
 	<-ctx.Done()
 	return nil
+}
+
+// follow runs a command to its end, which an interrupt asks for.
+func follow(ctx context.Context, command []string, kubeconfig string) error {
+	c := exec.CommandContext(ctx, command[0], command[1:]...)
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	return c.Run()
 }
