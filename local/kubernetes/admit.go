@@ -5,10 +5,10 @@ import (
 	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"portolan/local/kubernetes/kinds"
 	"portolan/local/kubernetes/store"
 )
 
@@ -45,16 +45,7 @@ func (s *Server) admit(tx *store.Tx, q *request, o, old store.Object) error {
 		return s.addressService(tx, o)
 	case *corev1.PersistentVolumeClaim:
 		if old == nil && o.Spec.StorageClassName == nil {
-			o.Spec.StorageClassName = defaultClass(tx)
-		}
-	}
-	return nil
-}
-
-func defaultClass(tx *store.Tx) *string {
-	for _, c := range store.Find[*storagev1.StorageClass](tx, "storageclasses", "", nil) {
-		if c.Annotations["storageclass.kubernetes.io/is-default-class"] == "true" {
-			return &c.Name
+			o.Spec.StorageClassName = kinds.DefaultClass(tx)
 		}
 	}
 	return nil

@@ -31,7 +31,8 @@ type bench struct {
 
 // configOf is a client's configuration that calls a handler in process.
 func configOf(handler http.RoundTripper, token string) *rest.Config {
-	return &rest.Config{Host: "https://cluster.example.com", BearerToken: token, QPS: -1,
+	return &rest.Config{Host: "https://cluster.example.com", BearerToken: token, QPS: -1, WarningHandler: rest.NoWarnings{},
+		ContentConfig: rest.ContentConfig{ContentType: "application/json"},
 		WrapTransport: func(http.RoundTripper) http.RoundTripper { return handler }}
 }
 
@@ -148,4 +149,10 @@ func (b *bench) rolledOut(replicas int32) {
 
 func strategy(of appsv1.DeploymentStrategyType) *applyapps.DeploymentStrategyApplyConfiguration {
 	return applyapps.DeploymentStrategy().WithType(of)
+}
+
+// registration is of one more node.
+func registration(name string) kubernetes.Registration {
+	return kubernetes.Registration{Name: name, EC2InstanceID: "i-of-" + name, Zone: "eu-west-1a", InstanceType: "m5.xlarge",
+		CPU: 4096, Memory: 16384}
 }

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
 
@@ -24,6 +25,9 @@ func deleteOptions(q *request) (metav1.DeleteOptions, error) {
 		return o, err
 	}
 	if len(raw) > 0 {
+		if _, err := mediaType(q, runtime.ContentTypeJSON); err != nil {
+			return o, err
+		}
 		if err := json.Unmarshal(raw, &o); err != nil {
 			return o, apierrors.NewBadRequest(err.Error())
 		}

@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"portolan/local/kubernetes/kinds"
 	"portolan/local/kubernetes/store"
 )
 
@@ -126,6 +127,9 @@ func (c *Controllers) createMember(tx *store.Tx, set *appsv1.StatefulSet, name, 
 	for _, template := range set.Spec.VolumeClaimTemplates {
 		claim := &corev1.PersistentVolumeClaim{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
 		claim.Namespace, claim.Name = set.Namespace, template.Name+"-"+name
+		if claim.Spec.StorageClassName == nil {
+			claim.Spec.StorageClassName = kinds.DefaultClass(tx)
+		}
 		create(tx, "persistentvolumeclaims", claim)
 		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: template.Name, VolumeSource: corev1.VolumeSource{
 			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name}}})
