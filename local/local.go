@@ -182,7 +182,7 @@ func (l *Local) startAccounts(context.Context) (err error) {
 func (l *Local) Config(credentials aws.CredentialsProvider) aws.Config {
 	return aws.Config{
 		Region: l.config.Region, Credentials: credentials, HTTPClient: l.AWS.Client(),
-		BaseEndpoint: aws.String("http://aws.local"),
+		BaseEndpoint: aws.String("http://aws.local"), ServiceOptions: []func(string, any){wire.Unsigned},
 	}
 }
 

@@ -104,6 +104,30 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+func TestUnsignedCallsNameTheirCaller(t *testing.T) {
+	router := wire.NewRouter(accounts)
+	router.Register("ecs", ecsService())
+	router.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if text := r.Header.Get("Authorization"); !strings.HasSuffix(text, "Signature=none") {
+				t.Errorf("signed all the same: %s", text)
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	known, unknown := config(router, "AKIDTEST"), config(router, "AKIDOTHER")
+	known.ServiceOptions = []func(string, any){wire.Unsigned}
+	unknown.ServiceOptions = known.ServiceOptions
+	out, err := ecs.NewFromConfig(known).CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: aws.String("a")})
+	if err != nil || *out.Cluster.ClusterArn != "arn:aws:ecs:eu-west-1:111122223333:cluster/a" {
+		t.Errorf("a known key: %+v, %v", out, err)
+	}
+	_, err = ecs.NewFromConfig(unknown).CreateCluster(t.Context(), &ecs.CreateClusterInput{ClusterName: aws.String("a")})
+	if code, _ := code(t, err); code != "UnrecognizedClientException" {
+		t.Errorf("an unknown key: %s", code)
+	}
+}
+
 type iamTag struct{ Key, Value string }
 
 func TestQuery(t *testing.T) {
