@@ -297,6 +297,24 @@ func TestWhatBelongsToSomethingGoesWithIt(t *testing.T) {
 	}
 }
 
+// A typed client of client-go's own defaults sends protobuf, and takes JSON.
+func TestAClientMaySendProtobuf(t *testing.T) {
+	inCluster(t, 1, func(b *bench) {
+		config := configOf(b.server, "")
+		config.ContentType = ""
+		c, err := client.NewForConfig(config)
+		b.must(err)
+		_, err = c.CoreV1().Pods("default").Create(b.ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "lone"},
+			Spec: template("", "i:1").Spec}, metav1.CreateOptions{})
+		b.must(err)
+		b.wait(time.Minute)
+		b.must(c.CoreV1().Pods("default").Delete(b.ctx, "lone", metav1.DeleteOptions{GracePeriodSeconds: pointer(int64(0))}))
+		if left := b.pods(""); len(left) > 0 {
+			b.Errorf("%s is left though it had no time", left[0].Name)
+		}
+	})
+}
+
 // history plays a rollout, a lost node and a bad release, and tells all changes of pods.
 func history(t *testing.T, seed uint64) (told string) {
 	synctest.Test(t, func(t *testing.T) {

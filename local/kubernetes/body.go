@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	jsonserializer "k8s.io/apimachinery/pkg/runtime/serializer/json"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
 
 	"portolan/local/kubernetes/kinds"
 )
@@ -50,7 +51,13 @@ func mediaType(q *request, accepted ...string) (string, error) {
 		Reason: metav1.StatusReasonUnsupportedMediaType, Message: what}}
 }
 
-var decoders = map[bool]runtime.Decoder{
+// ofObjects are the media types that an object may be sent as. It is answered in JSON.
+var ofObjects = []string{runtime.ContentTypeJSON, runtime.ContentTypeProtobuf}
+
+var fromProtobuf = protobuf.NewSerializer(kinds.Scheme, kinds.Scheme)
+
+// fromJSON reads JSON, and refuses fields that are unknown where it is strict.
+var fromJSON = map[bool]runtime.Decoder{
 	false: jsonserializer.NewSerializerWithOptions(jsonserializer.DefaultMetaFactory, kinds.Scheme, kinds.Scheme,
 		jsonserializer.SerializerOptions{}),
 	true: jsonserializer.NewSerializerWithOptions(jsonserializer.DefaultMetaFactory, kinds.Scheme, kinds.Scheme,
@@ -60,8 +67,11 @@ var decoders = map[bool]runtime.Decoder{
 // decode reads an object of a kind. Fields that it does not have are refused where the
 // request wants them to be.
 func decode(q *request, raw []byte, gvk schema.GroupVersionKind, into runtime.Object) error {
-	strict := q.query.Get("fieldValidation") == metav1.FieldValidationStrict
-	_, is, err := decoders[strict].Decode(raw, &gvk, into)
+	decoder := fromJSON[q.query.Get("fieldValidation") == metav1.FieldValidationStrict]
+	if strings.HasPrefix(q.Header.Get("Content-Type"), runtime.ContentTypeProtobuf) {
+		decoder = fromProtobuf
+	}
+	_, is, err := decoder.Decode(raw, &gvk, into)
 	switch {
 	case is != nil && *is != gvk:
 		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: the kind that is sent has to be the one "+

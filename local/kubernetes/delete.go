@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,6 +18,16 @@ import (
 	"portolan/local/kubernetes/store"
 )
 
+// optionsKind is the kind that the options of a delete are sent as: of any group.
+func optionsKind(q *request, raw []byte) schema.GroupVersionKind {
+	sent := &metav1.TypeMeta{}
+	if !strings.HasPrefix(q.Header.Get("Content-Type"), runtime.ContentTypeProtobuf) && json.Unmarshal(raw, sent) == nil &&
+		sent.Kind == "DeleteOptions" {
+		return sent.GroupVersionKind()
+	}
+	return q.kind.GroupVersion().WithKind("DeleteOptions")
+}
+
 // deleteOptions are in the body or, where it is empty, in the query.
 func deleteOptions(q *request) (metav1.DeleteOptions, error) {
 	var o metav1.DeleteOptions
@@ -25,11 +36,11 @@ func deleteOptions(q *request) (metav1.DeleteOptions, error) {
 		return o, err
 	}
 	if len(raw) > 0 {
-		if _, err := mediaType(q, runtime.ContentTypeJSON); err != nil {
+		if _, err := mediaType(q, ofObjects...); err != nil {
 			return o, err
 		}
-		if err := json.Unmarshal(raw, &o); err != nil {
-			return o, apierrors.NewBadRequest(err.Error())
+		if err := decode(q, raw, optionsKind(q, raw), &o); err != nil {
+			return o, err
 		}
 	} else {
 		if policy := metav1.DeletionPropagation(q.query.Get("propagationPolicy")); policy != "" {

@@ -36,6 +36,10 @@ func (s *Server) serveOther(w http.ResponseWriter, r *http.Request, u User) {
 		write(w, http.StatusOK, s.version())
 		return
 	}
+	if body := s.openAPI(path); body != nil {
+		write(w, http.StatusOK, body)
+		return
+	}
 	found, gvk := discovered(strings.Split(strings.TrimPrefix(path, "/"), "/"))
 	if found == nil {
 		writeError(w, unknown(r))

@@ -10,7 +10,6 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"portolan/local/kubernetes/controllers"
 	"portolan/local/kubernetes/store"
@@ -20,7 +19,7 @@ var evictionKind = policyv1.SchemeGroupVersion.WithKind("Eviction")
 
 // evict deletes a pod if its disruption budget allows it.
 func (s *Server) evict(q *request) (answer, error) {
-	if _, err := mediaType(q, runtime.ContentTypeJSON); err != nil {
+	if _, err := mediaType(q, ofObjects...); err != nil {
 		return answer{}, err
 	}
 	raw, err := readBody(q)

@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"portolan/local/kubernetes/kinds"
 )
@@ -19,7 +18,7 @@ func (s *Server) review(q *request) (answer, bool, error) {
 	if q.verb != "create" {
 		return answer{}, true, notAllowed(q)
 	}
-	if _, err := mediaType(q, runtime.ContentTypeJSON); err != nil {
+	if _, err := mediaType(q, ofObjects...); err != nil {
 		return answer{}, true, err
 	}
 	raw, err := readBody(q)

@@ -8,7 +8,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -26,7 +25,7 @@ func (s *Server) serveScale(q *request) (answer, error) {
 	switch q.verb {
 	case "get":
 	case "update":
-		if _, err := mediaType(q, runtime.ContentTypeJSON); err != nil {
+		if _, err := mediaType(q, ofObjects...); err != nil {
 			return answer{}, err
 		}
 		raw, err := readBody(q)

@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"portolan/local/kubernetes/store"
@@ -54,7 +53,7 @@ func (s *Server) create(q *request) (answer, error) {
 	if err := optionsInvalid(q, "CreateOptions"); err != nil {
 		return answer{}, err
 	}
-	if _, err := mediaType(q, runtime.ContentTypeJSON); err != nil {
+	if _, err := mediaType(q, ofObjects...); err != nil {
 		return answer{}, err
 	}
 	raw, err := readBody(q)
@@ -136,7 +135,7 @@ func (s *Server) update(q *request) (answer, error) {
 	if err := optionsInvalid(q, "UpdateOptions"); err != nil {
 		return answer{}, err
 	}
-	if _, err := mediaType(q, runtime.ContentTypeJSON); err != nil {
+	if _, err := mediaType(q, ofObjects...); err != nil {
 		return answer{}, err
 	}
 	raw, err := readBody(q)
