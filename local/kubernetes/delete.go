@@ -87,7 +87,7 @@ func (s *Server) delete(header http.Header, q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if q.kind.OrphansByDefault() && options.PropagationPolicy == nil && options.OrphanDependents == nil {
+	if q.kind.OrphansByDefault() && options.PropagationPolicy == nil {
 		header.Set("Warning", `299 - "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background `+
 			`to remove them or set propagationPolicy=Orphan to suppress this warning"`)
 	}

@@ -37,6 +37,9 @@ type exchange struct {
 
 	// ours says why the message is the embedded server's own.
 	ours string
+
+	// whole asks for the answer as it is.
+	whole bool
 }
 
 const (
@@ -127,6 +130,9 @@ func ask(t *testing.T, transport http.RoundTripper, address, namespace string, e
 	raw, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if e.whole {
+		return fmt.Sprintf("%d %s", response.StatusCode, raw)
 	}
 	var answer any
 	if err := json.Unmarshal(raw, &answer); err != nil {

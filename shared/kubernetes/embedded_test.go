@@ -83,6 +83,9 @@ func TestContractOnTheEmbeddedKubernetes(t *testing.T) {
 						}
 					}
 				}
+				for _, one := range a.roles(t) {
+					left = append(left, "association "+one.ID)
+				}
 				return left
 			},
 		}

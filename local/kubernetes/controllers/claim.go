@@ -109,6 +109,5 @@ func (c *Controllers) claimsMissing(tx *store.Tx, p *corev1.Pod, nodes int) stri
 	if why == "" {
 		return ""
 	}
-	return fmt.Sprintf("0/%d nodes are available: %s. preemption: 0/%d nodes are available: %d Preemption is not helpful for scheduling.",
-		nodes, why, nodes, nodes)
+	return fmt.Sprintf("0/%d nodes are available: %s. not found", nodes, why) // as Kubernetes says it
 }

@@ -63,9 +63,6 @@ func (k *Kind) finalizers(o store.Object, options metav1.DeleteOptions) []string
 	switch {
 	case options.PropagationPolicy != nil:
 		policy = *options.PropagationPolicy
-	case options.OrphanDependents != nil && *options.OrphanDependents:
-		policy = metav1.DeletePropagationOrphan
-	case options.OrphanDependents != nil:
 	case slices.Contains(o.GetFinalizers(), metav1.FinalizerDeleteDependents):
 		policy = metav1.DeletePropagationForeground
 	case k.OrphansByDefault() || slices.Contains(o.GetFinalizers(), metav1.FinalizerOrphanDependents):
