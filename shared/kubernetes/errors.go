@@ -119,7 +119,7 @@ func kindOfTransport(err error) fault.Kind {
 	case errors.As(err, &already):
 		return already.Kind
 	case errors.As(err, &certificate), errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &invalid),
-		errors.As(err, &record):
+		errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return fault.Invalid
 	}
 	return fault.Unavailable
@@ -144,7 +144,7 @@ func transportError(err error) error {
 		return fmt.Errorf("the API server's certificate is not of the authority in the credentials: %w", err)
 	case errors.As(err, &host):
 		return fmt.Errorf("the API server's certificate is for another name: %w", err)
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("what listens at the API server's address speaks no TLS: %w", err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return fmt.Errorf("the API server did not answer in time: %w", err)

@@ -22,7 +22,7 @@ import (
 func parseKubeconfig(raw []byte, context string, now time.Time) (access, error) {
 	var config clientcmd.Config
 	document, err := yaml.ToJSON(raw)
-	if err != nil || !json.Valid(document) || strings.TrimSpace(string(document))[0] != '{' {
+	if err != nil || !json.Valid(document) || !strings.HasPrefix(strings.TrimSpace(string(document)), "{") {
 		return access{}, refuse("it is not YAML or JSON with clusters, users and contexts")
 	}
 	if json.Unmarshal(document, &config) != nil {
