@@ -30,6 +30,9 @@ func TestEachFunctionIsDeployed(t *testing.T) {
 	template := template(t)
 	var ids []string
 	for _, name := range folders(t) {
+		if name == "connector" {
+			continue // the stacks of clusters make it, of the layer that the template has
+		}
 		id := logicalID(name, "Function")
 		ids = append(ids, id)
 		if _, ok := template.Resources[id]; !ok {

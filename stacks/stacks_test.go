@@ -1,6 +1,7 @@
 package stacks_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,10 @@ func TestTemplatesHaveTheOutputsThatMachinesRead(t *testing.T) {
 			"ClusterName", "ClusterArn", "AutoScalingGroupName", "ListenerArn", "LoadBalancerDnsName",
 			"TaskExecutionRoleArn", "LogGroupName", "VpcId", "SubnetIds", "SecurityGroupId",
 		},
+		"kubernetes": {
+			"EksClusterName", "Endpoint", "CertificateAuthority", "ConnectorArn", "InstanceRoleArn", "VpcId", "SubnetIds",
+		},
+		"connector": {"ConnectorArn"},
 	}
 	for name, outputs := range tests {
 		doc := load(t, name)
@@ -97,5 +102,74 @@ func TestUnknownTemplateIsNamed(t *testing.T) {
 	_, err := stacks.Template("mesos")
 	if err == nil || !strings.Contains(err.Error(), "mesos") || !strings.Contains(err.Error(), "ecs") {
 		t.Errorf("error is %v, want one that names the template and the known ones", err)
+	}
+}
+
+// Nobody enters a new cluster of EKS who has no access entry, its creator included, and no
+// version outlives its standard support at six times the price.
+func TestKubernetesIsEnteredByAccessEntriesOnly(t *testing.T) {
+	doc := load(t, "kubernetes")
+	var cluster struct {
+		AccessConfig struct {
+			AuthenticationMode                      string `yaml:"AuthenticationMode"`
+			BootstrapClusterCreatorAdminPermissions *bool  `yaml:"BootstrapClusterCreatorAdminPermissions"`
+		} `yaml:"AccessConfig"`
+		UpgradePolicy map[string]string `yaml:"UpgradePolicy"`
+	}
+	properties := doc.Resources["Cluster"].Properties
+	if err := properties.Decode(&cluster); err != nil {
+		t.Fatal(err)
+	}
+	access := cluster.AccessConfig
+	if access.AuthenticationMode != "API" || access.BootstrapClusterCreatorAdminPermissions == nil ||
+		*access.BootstrapClusterCreatorAdminPermissions {
+		t.Errorf("the cluster is entered by %+v", access)
+	}
+	if cluster.UpgradePolicy["SupportType"] != "STANDARD" {
+		t.Errorf("the cluster is supported as %v", cluster.UpgradePolicy)
+	}
+	entries := map[string]string{}
+	for id, resource := range doc.Resources {
+		var entry struct {
+			PrincipalArn string `yaml:"PrincipalArn"`
+			Policies     []struct {
+				Arn string `yaml:"PolicyArn"`
+			} `yaml:"AccessPolicies"`
+		}
+		if resource.Type != "AWS::EKS::AccessEntry" {
+			continue
+		}
+		if err := resource.Properties.Decode(&entry); err != nil || len(entry.Policies) != 1 {
+			t.Fatalf("%s: %+v, %v", id, entry, err)
+		}
+		_, entries[entry.PrincipalArn], _ = strings.Cut(entry.Policies[0].Arn, "cluster-access-policy/")
+	}
+	want := map[string]string{"ServiceRoleArn": "AmazonEKSClusterAdminPolicy", "NodeRoleArn": "AmazonEKSClusterAdminPolicy",
+		"SurveyRoleArn": "AmazonEKSAdminViewPolicy"}
+	if !maps.Equal(entries, want) {
+		t.Errorf("the cluster is entered by %v, want %v", entries, want)
+	}
+}
+
+// A connector runs the code of the layer, and calls only what its environment names.
+func TestConnectorsAreBound(t *testing.T) {
+	for name, id := range map[string]string{"kubernetes": "ConnectorFunction", "connector": "Function"} {
+		var function struct {
+			Layers      []string  `yaml:"Layers"`
+			VpcConfig   yaml.Node `yaml:"VpcConfig"`
+			Environment struct {
+				Variables map[string]yaml.Node `yaml:"Variables"`
+			} `yaml:"Environment"`
+		}
+		properties := load(t, name).Resources[id].Properties
+		if err := properties.Decode(&function); err != nil {
+			t.Fatal(err)
+		}
+		_, bound := function.Environment.Variables["ALLOWED_HOSTS"]
+		wrapper := function.Environment.Variables["AWS_LAMBDA_EXEC_WRAPPER"]
+		if !bound || wrapper.Value != "/opt/bootstrap" || !slices.Equal(function.Layers, []string{"ConnectorLayerArn"}) ||
+			function.VpcConfig.IsZero() {
+			t.Errorf("%s: the connector is %+v", name, function)
+		}
 	}
 }

@@ -51,9 +51,16 @@ type Handler struct {
 	// their role session.
 	Client func(operation string) CloudFormation
 
+	// EKS and Secrets return clients of the same sessions.
+	EKS     func(operation string) EKS
+	Secrets func(operation string) Secrets
+
 	// StackRole is the ARN of the role that CloudFormation works with.
 	StackRole string
-	Log       *slog.Logger
+
+	// Deployment is what the stacks have to know of the control plane.
+	Deployment decide.Deployment
+	Log        *slog.Logger
 }
 
 // In is a call with the state of the machine.
@@ -65,7 +72,7 @@ type In struct {
 
 // State is what the machines carry from step to step. Error is what a Catch saw.
 type State struct {
-	Stacks           []string `json:"stacks,omitempty"`
+	Stacks           []string `json:"stacks"`
 	LookAfterSeconds int      `json:"lookAfterSeconds"`
 	Looks            int      `json:"looks"`
 	Reason           string   `json:"reason"`
@@ -112,7 +119,11 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	return do(ctx, &work{In: in, operation: operation, cluster: cluster, client: h.Client(operation.ID)})
+	out, err := do(ctx, &work{In: in, operation: operation, cluster: cluster, client: h.Client(operation.ID)})
+	if out.Stacks == nil {
+		out.Stacks = []string{} // an adopted cluster has none, and a Map goes over those
+	}
+	return out, err
 }
 
 func (h *Handler) plan(_ context.Context, w *work) (State, error) {
@@ -134,20 +145,11 @@ func deletion(c *model.Cluster) State {
 // is taken as done; anybody else's is a Conflict.
 func (h *Handler) create(ctx context.Context, w *work) (State, error) {
 	client, o, c := w.client, w.operation, w.cluster
-	outputs := map[string]string{}
-	for _, name := range c.Stacks {
-		if name == w.Stack {
-			break
-		}
-		before, err := describe(ctx, client, name)
-		if err != nil {
-			return State{}, err
-		}
-		for _, output := range before.Outputs {
-			outputs[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
-		}
+	before, err := h.before(ctx, w)
+	if err != nil {
+		return State{}, err
 	}
-	wanted, err := decide.ClusterStack(c, w.Stack, outputs)
+	wanted, err := decide.ClusterStack(c, w.Stack, before, h.Deployment)
 	if err != nil {
 		return State{}, fault.Wrap(fault.Invalid, err, "planning stack %s", w.Stack)
 	}
@@ -165,6 +167,36 @@ func (h *Handler) create(ctx context.Context, w *work) (State, error) {
 	}
 	h.Log.InfoContext(ctx, "stack asked for", "operation", o.ID, "stack", wanted.Name)
 	return State{LookAfterSeconds: lookAfterSeconds}, nil
+}
+
+// before is what the stacks before the one that is wanted say, and where an adopted
+// cluster's API is.
+func (h *Handler) before(ctx context.Context, w *work) (decide.Outputs, error) {
+	out := decide.Outputs{Values: map[string]string{}}
+	for _, name := range w.cluster.Stacks {
+		if name == w.Stack {
+			break
+		}
+		before, err := describe(ctx, w.client, name)
+		if err != nil {
+			return out, err
+		}
+		maps.Copy(out.Values, outputs(before))
+	}
+	if !decide.Adopted(w.cluster.Spec) {
+		return out, nil
+	}
+	var err error
+	out.APIHost, err = h.apiHost(ctx, w)
+	return out, err
+}
+
+func outputs(stack *types.Stack) map[string]string {
+	values := map[string]string{}
+	for _, output := range stack.Outputs {
+		values[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
+	}
+	return values
 }
 
 func (h *Handler) request(s decide.Stack, template string, o *model.Operation, c *model.Cluster) *cloudformation.CreateStackInput {
@@ -218,21 +250,25 @@ func describe(ctx context.Context, client CloudFormation, name string) (*types.S
 	return &out.Stacks[0], nil
 }
 
-// record keeps what the outputs of the cluster's stacks say.
+// record keeps what the outputs of the cluster's stack say. An adopted cluster may
+// have none.
 func (h *Handler) record(ctx context.Context, w *work) (State, error) {
 	c := w.cluster
-	if len(c.Stacks) == 0 {
-		return State{}, nil // adopted, and reached without any of ours
+	said := map[string]string{}
+	if len(c.Stacks) > 0 {
+		stack, err := describe(ctx, w.client, decide.ClusterStackName(c.Name()))
+		if err != nil {
+			return State{}, err
+		}
+		said = outputs(stack)
 	}
-	stack, err := describe(ctx, w.client, c.Stacks[len(c.Stacks)-1])
-	if err != nil {
-		return State{}, err
+	facts, endpoint := decide.Facts(c, said)
+	if facts.Kubernetes != nil && !decide.Adopted(c.Spec) {
+		var err error
+		if facts.Kubernetes.AutoScalingGroups, err = h.groups(ctx, w, facts.Kubernetes.EKSCluster); err != nil {
+			return State{}, err
+		}
 	}
-	outputs := map[string]string{}
-	for _, output := range stack.Outputs {
-		outputs[aws.ToString(output.OutputKey)] = aws.ToString(output.OutputValue)
-	}
-	facts, endpoint := decide.Facts(c, outputs)
 	c.Facts, c.Endpoint = facts, endpoint
 	return State{}, h.Store.Commit(ctx, w.Fence(), store.UpdateCluster(*c))
 }

@@ -15,7 +15,7 @@ import (
 // outputs: its Auto Scaling group above all, whose protected nodes would hold up
 // the stack's rollback and deletion until they are taken away.
 func (h *Handler) salvage(ctx context.Context, w *work) error {
-	name := w.cluster.Stacks[len(w.cluster.Stacks)-1]
+	name := decide.ClusterStackName(w.cluster.Name())
 	out, err := w.client.DescribeStackResources(ctx, &cloudformation.DescribeStackResourcesInput{StackName: &name})
 	if err != nil {
 		return notThere(fault.FromAWS(err, "looking at the resources of stack "+name))

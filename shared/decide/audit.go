@@ -237,6 +237,47 @@ func TaskOfSession(session string) (id string, ok bool) {
 	return id, len(id) == 32 && !odd
 }
 
+// PodOfSession returns the name of a role session that EKS Pod Identity made for a pod:
+// eks-CLUSTER-POD-UUID, of which the middle is cut short where it is too long.
+func PodOfSession(session string) (name string, ok bool) {
+	odd := strings.ContainsFunc(session, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", r)
+	})
+	return session, strings.HasPrefix(session, "eks-") && len(session) > 40 && len(session) <= 64 && !odd
+}
+
+// A PodIdentity is what EKS says of a pod when it assumes a role for it.
+type PodIdentity struct{ EKSCluster, Namespace, ServiceAccount, Pod string }
+
+// PodIdentityOf reads it from the session tags in the parameters of an AssumeRole.
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+func PodIdentityOf(request map[string]any) (PodIdentity, bool) {
+	tags, _ := request["principalTags"].(map[string]any)
+	text := func(name string) string {
+		value, _ := tags[name].(string)
+		return value
+	}
+	p := PodIdentity{text("eks-cluster-name"), text("kubernetes-namespace"), text("kubernetes-service-account"), text("kubernetes-pod-name")}
+	return p, p.EKSCluster != "" && p.Pod != ""
+}
+
+// Services are the names that the service behind a pod may have, the surest first: a
+// Deployment's pods have two words behind it, a DaemonSet's one.
+func (p PodIdentity) Services() []string {
+	var names []string
+	name := p.Pod
+	for range 2 {
+		at := strings.LastIndexByte(name, '-')
+		if at < 0 {
+			break
+		}
+		name = name[:at]
+		names = append(names, name)
+	}
+	slices.Reverse(names)
+	return names
+}
+
 // IsExecutionRole guesses from its name whether a role is for starting tasks and
 // not for the tasks themselves. The task's definition knows it for certain.
 func IsExecutionRole(arn string) bool {

@@ -18,29 +18,67 @@ type Stack struct {
 	Parameters map[string]string
 }
 
+// A Deployment is what the stacks of clusters have to know of the control plane.
+type Deployment struct {
+	// ServiceRole, NodeRole and SurveyRole are the ARNs of the operations' roles.
+	ServiceRole, NodeRole, SurveyRole string
+
+	// ConnectorLayer is the ARN of the layer with the connector's code.
+	ConnectorLayer string
+}
+
+// Outputs are what the stacks before one said, all together, and APIHost is the host,
+// with its port unless that is 443, of an adopted cluster's API.
+type Outputs struct {
+	Values  map[string]string
+	APIHost string
+}
+
+// ClusterStackName is the stack whose outputs say what a cluster is.
+func ClusterStackName(name string) string { return "portolan-" + name }
+
 // StackNames are the names of all stacks that a cluster is made of, in the order
 // of their creation. An adopted cluster has none of ours but its connector's, where
 // one is asked for.
 func StackNames(spec contract.ClusterSpec) []string {
-	if spec.Network.VpcId != "" {
-		return []string{"portolan-" + spec.Name}
-	}
+	own := ClusterStackName(spec.Name)
 	if Adopted(spec) {
-		return nil
+		if spec.Network.VpcId == "" {
+			return nil
+		}
+		return []string{own}
 	}
-	return []string{"portolan-" + spec.Name + "-network", "portolan-" + spec.Name}
+	var names []string
+	if spec.Network.VpcId == "" {
+		names = append(names, own+"-network")
+	}
+	names = append(names, own)
+	if spec.Orchestrator != contract.Kubernetes {
+		return names
+	}
+	for _, pool := range spec.NodePools {
+		names = append(names, poolStack(spec.Name, pool.Name))
+	}
+	return append(names, own+"-addons")
 }
 
+func poolStack(cluster, pool string) string { return ClusterStackName(cluster) + "-pool-" + pool }
+
 // ClusterStack decides the template and parameters of one of a cluster's stacks.
-// outputs are those of the stacks before it.
-func ClusterStack(c *model.Cluster, name string, outputs map[string]string) (Stack, error) {
+// before is what the stacks before it said.
+func ClusterStack(c *model.Cluster, name string, before Outputs, d Deployment) (Stack, error) {
 	if !slices.Contains(c.Stacks, name) {
 		return Stack{}, fmt.Errorf("stack %s is not intended for cluster %s", name, c.Name())
 	}
-	if name == "portolan-"+c.Name()+"-network" {
+	switch {
+	case name == ClusterStackName(c.Name())+"-network":
 		return networkStack(c, name), nil
+	case Adopted(c.Spec):
+		return connectorStack(c, name, before.APIHost, d)
+	case c.Spec.Orchestrator == contract.Kubernetes:
+		return kubernetesStack(c, name, before.Values, d)
 	}
-	return ecsStack(c, name, outputs), nil
+	return ecsStack(c, name, before.Values), nil
 }
 
 func networkStack(c *model.Cluster, name string) Stack {
@@ -92,8 +130,17 @@ func ecsStack(c *model.Cluster, name string, outputs map[string]string) Stack {
 	return Stack{Name: name, Template: "ecs", Parameters: parameters}
 }
 
-// Facts reads what a cluster's stack says about it from the stack's outputs.
+// Facts reads what a cluster's stack says about it from the stack's outputs. Of
+// Kubernetes the Auto Scaling groups are missing: no output has them.
 func Facts(c *model.Cluster, outputs map[string]string) (facts orchestrator.Facts, endpoint string) {
+	switch {
+	case Adopted(c.Spec):
+		facts = AdoptedFacts(c.Spec)
+		facts.Kubernetes.Connector = outputs["ConnectorArn"]
+		return facts, ""
+	case c.Spec.Orchestrator == contract.Kubernetes:
+		return kubernetesFacts(c, outputs), ""
+	}
 	return orchestrator.Facts{ECS: &orchestrator.ECSFacts{
 		ClusterARN:           outputs["ClusterArn"],
 		Capacity:             c.Spec.Ecs.Capacity,

@@ -32,7 +32,7 @@ func TestStackNames(t *testing.T) {
 func TestNetworkStack(t *testing.T) {
 	for cidr, want := range map[string]string{"": "10.0.0.0/16", "10.8.0.0/20": "10.8.0.0/20"} {
 		c := clusterOf(contract.ClusterSpec{Name: "shop", Network: contract.Network{Cidr: cidr}})
-		got, err := decide.ClusterStack(c, "portolan-shop-network", nil)
+		got, err := decide.ClusterStack(c, "portolan-shop-network", decide.Outputs{}, decide.Deployment{})
 		if err != nil || got.Template != "network" || got.Name != "portolan-shop-network" || got.Parameters["VpcCidr"] != want {
 			t.Errorf("%q: got %+v, %v", cidr, got, err)
 		}
@@ -47,7 +47,7 @@ func TestClusterStackOnEC2(t *testing.T) {
 	})
 	c.NodePools[0].Size = 7 // meanwhile; the stack is made with what was asked for
 	outputs := map[string]string{"VpcId": "vpc-1", "PrivateSubnetIds": "a,b", "PublicSubnetIds": "c,d"}
-	got, err := decide.ClusterStack(c, "portolan-shop", outputs)
+	got, err := decide.ClusterStack(c, "portolan-shop", decide.Outputs{Values: outputs}, decide.Deployment{})
 	if err != nil || got.Template != "ecs" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
@@ -66,7 +66,7 @@ func TestClusterStackOnEC2(t *testing.T) {
 func TestAdminPortIsNotOpenByItself(t *testing.T) {
 	c := clusterOf(contract.ClusterSpec{Name: "shop", Ecs: contract.EcsCluster{
 		AllowedIngress: []contract.Ingress{{Port: 22, Cidr: "203.0.113.0/24"}}}})
-	got, err := decide.ClusterStack(c, "portolan-shop", nil)
+	got, err := decide.ClusterStack(c, "portolan-shop", decide.Outputs{}, decide.Deployment{})
 	if err != nil || got.Parameters["OpenAdminPortToTheWorld"] != "" || got.Parameters["AdminCidr"] != "203.0.113.0/24" {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -75,7 +75,7 @@ func TestAdminPortIsNotOpenByItself(t *testing.T) {
 func TestClusterStackInAnExistingVPC(t *testing.T) {
 	c := clusterOf(contract.ClusterSpec{Name: "shop", Ecs: contract.EcsCluster{Capacity: contract.FARGATE},
 		Network: contract.Network{VpcId: "vpc-9", SubnetIds: []string{"x", "y"}}})
-	got, err := decide.ClusterStack(c, "portolan-shop", nil)
+	got, err := decide.ClusterStack(c, "portolan-shop", decide.Outputs{}, decide.Deployment{})
 	want := map[string]string{"ClusterName": "shop", "CapacityType": "FARGATE", "VpcId": "vpc-9", "SubnetIds": "x,y", "LoadBalancerSubnetIds": "x,y"}
 	if err != nil || !maps.Equal(got.Parameters, want) {
 		t.Errorf("got %v, %v", got.Parameters, err)
@@ -84,7 +84,7 @@ func TestClusterStackInAnExistingVPC(t *testing.T) {
 
 // No stack is made that the cluster does not already name as its own.
 func TestStackHasToBeIntended(t *testing.T) {
-	if _, err := decide.ClusterStack(clusterOf(contract.ClusterSpec{Name: "shop"}), "portolan-other", nil); err == nil {
+	if _, err := decide.ClusterStack(clusterOf(contract.ClusterSpec{Name: "shop"}), "portolan-other", decide.Outputs{}, decide.Deployment{}); err == nil {
 		t.Error("a stack of another cluster is planned")
 	}
 }
