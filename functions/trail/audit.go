@@ -23,8 +23,13 @@ type caller struct {
 // call keeps an audit record of a call that concerned a cluster of ours, and looks
 // for drift where the call can have caused some.
 func (h *Handler) call(ctx context.Context, c event.Call) (Out, error) {
-	if c.Service == "sts" && c.Name == "AssumeRole" && c.InvokedBy == "ecs-tasks.amazonaws.com" {
-		return h.assume(ctx, c)
+	if c.Service == "sts" && c.Name == "AssumeRole" {
+		switch c.InvokedBy {
+		case "ecs-tasks.amazonaws.com":
+			return h.assume(ctx, c)
+		case "pods.eks.amazonaws.com":
+			return h.assumeForPod(ctx, c)
+		}
 	}
 	out := Out{What: c.Service + ":" + c.Name, Who: c.Who, Reason: "the call concerns no cluster of ours"}
 	by, err := h.caller(ctx, c)
@@ -68,7 +73,11 @@ func (h *Handler) caller(ctx context.Context, c event.Call) (caller, error) {
 		}
 		return caller{operation: o}, err
 	}
-	if id, ok := decide.TaskOfSession(c.Session); ok {
+	id, ok := decide.TaskOfSession(c.Session)
+	if !ok {
+		id, ok = decide.PodOfSession(c.Session)
+	}
+	if ok {
 		task, err := h.Store.TaskRole(ctx, id)
 		// A task of which only the role is known is not known to be ours.
 		if fault.IsNotFound(err) || err == nil && task.Cluster == "" {

@@ -227,3 +227,24 @@ func TestMalformedEventsAreInvalid(t *testing.T) {
 		}
 	}
 }
+
+// TestARoleSessionOfAPodLeadsToItsCommit tells what EKS Pod Identity does: it assumes the
+// role, says in the session's tags for which pod, and the pod calls AWS under it.
+func TestARoleSessionOfAPodLeadsToItsCommit(t *testing.T) {
+	pod := decide.PodIdentity{Pod: "web-6b64ff6ff6-5fbtg"}
+	if got := pod.Services(); len(got) != 2 || got[0] != "web" || got[1] != "web-6b64ff6ff6" {
+		t.Errorf("pod %s may be of %q", pod.Pod, got)
+	}
+	session := "eks-portolan-s-web-6b64ff-01234567-89ab-cdef-0123-456789abcdef"
+	if _, ok := decide.PodOfSession(session); !ok {
+		t.Errorf("%s is no pod's session", session)
+	}
+	for _, other := range []string{"eks-short", "ada", session + "-and-more", strings.Replace(session, "web", "w b", 1)} {
+		if _, ok := decide.PodOfSession(other); ok {
+			t.Errorf("%s is a pod's session", other)
+		}
+	}
+	if _, ok := decide.PodIdentityOf(map[string]any{"principalTags": map[string]any{"kubernetes-pod-name": "web"}}); ok {
+		t.Error("a session without a cluster is a pod's")
+	}
+}
