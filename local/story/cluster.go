@@ -12,24 +12,14 @@ import (
 	"portolan/shared/contract"
 )
 
-// clusterSpec describes the story's cluster.
-func (s *Stage) clusterSpec() contract.ClusterSpec {
-	spec := contract.ClusterSpec{
+func askForCluster(ctx context.Context, s *Stage) error {
+	wish := contract.ClusterSpec{
 		Name: cluster, Team: "storefront", Orchestrator: contract.Ecs,
 		NodePools: []contract.NodePoolSpec{{Name: "nodes", InstanceType: "m6i.xlarge", Size: 2, SizeMax: 3, KeyPair: "ops"}},
+		Ecs: contract.EcsCluster{Capacity: contract.EC2,
+			AllowedIngress: []contract.Ingress{{Cidr: "0.0.0.0/0", Port: 80}}},
 	}
-	if s.kubernetes {
-		spec.Orchestrator, spec.Kubernetes.Version = contract.Kubernetes, "1.34"
-		return spec
-	}
-	spec.Ecs = contract.EcsCluster{Capacity: contract.EC2,
-		AllowedIngress: []contract.Ingress{{Cidr: "0.0.0.0/0", Port: 80}}}
-	return spec
-}
-
-func askForCluster(ctx context.Context, s *Stage) error {
-	wish := s.clusterSpec()
-	s.in("POST /v1/clusters: %s of %s, 2 nodes of %s in a new VPC", wish.Name, wish.Orchestrator, wish.NodePools[0].InstanceType)
+	s.in("POST /v1/clusters: %s, 2 nodes of %s in a new VPC", wish.Name, wish.NodePools[0].InstanceType)
 	var operation contract.Operation
 	if err := s.expect(ctx, http.StatusAccepted, http.MethodPost, "/v1/clusters", wish, &operation); err != nil {
 		return err
@@ -140,29 +130,4 @@ func retire(ctx context.Context, s *Stage) error {
 		return fmt.Errorf("left: %s", aws.ToString(left.ResourceTagMappingList[0].ResourceARN))
 	}
 	return nil
-}
-
-// upgrade raises the version of the cluster by one.
-func upgrade(ctx context.Context, s *Stage) error {
-	s.in("PUT %s/version: two versions on", clusterPath)
-	path := clusterPath + "/version"
-	if err := s.expect(ctx, http.StatusUnprocessableEntity, http.MethodPut, path, contract.ClusterVersion{Version: "1.36"}, nil); err != nil {
-		return err
-	}
-	s.decided("refused: Kubernetes goes one version at a time")
-	s.in("PUT %s: 1.35", path)
-	var operation contract.Operation
-	if err := s.expect(ctx, http.StatusAccepted, http.MethodPut, path, contract.ClusterVersion{Version: "1.35"}, &operation); err != nil {
-		return err
-	}
-	s.decided("operation %s (%s)", operation.Id, operation.Kind)
-	if _, err := s.follow(ctx, operation, contract.OperationSucceeded); err != nil {
-		return err
-	}
-	var seen contract.Cluster
-	if err := s.get(ctx, clusterPath, &seen); err != nil {
-		return err
-	}
-	s.happened("cluster %s has version %s", seen.Name, seen.Version)
-	return s.expectService(ctx, 4, 2)
 }

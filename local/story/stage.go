@@ -36,9 +36,8 @@ type Stage struct {
 	// WrapTransport, where it is set, wraps the transport to that cluster.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 
-	kubernetes bool    // whether the cluster that is made is one of Kubernetes
-	person     *person // who has the cluster that is adopted
-	steps      int
+	person *person // who has the cluster that is adopted
+	steps  int
 }
 
 // patience is how long an operation may take on AWS's own clock.

@@ -72,19 +72,3 @@ func TellAdopted(ctx context.Context, s *Stage) (err error) {
 		{"The cluster is let go", letGo},
 	})
 }
-
-// TellKubernetes tells the story of a new cluster of Kubernetes in Amazon EKS.
-func TellKubernetes(ctx context.Context, s *Stage) error {
-	s.kubernetes = true
-	return s.tell(ctx, []step{
-		{"A team asks for a cluster of Kubernetes", askForCluster},
-		{"It puts a service on the cluster", putService},
-		{"An alarm scales the service out, another one in", followAlarms},
-		{"The same vocabulary scales the nodes", scaleNodes},
-		{"A pipeline succeeds, and its image is rolled out", rollOutPipeline},
-		{"A release that crashes is rolled back", rollBack},
-		{"Sent twice or late, nothing more changes", repeatEvents},
-		{"The cluster is upgraded", upgrade},
-		{"The cluster is retired", retire},
-	})
-}
