@@ -101,11 +101,12 @@ func readBody(r *http.Request) (string, error) {
 }
 
 func (s *Server) reply(w http.ResponseWriter, status int, contentType string, body []byte) {
+	values := []string{contentType, strconv.Itoa(len(body)),
+		strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10), s.requestID()}
 	header := w.Header()
-	header["Content-Type"] = []string{contentType}
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
-	header["X-Amz-Crc32"] = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10)}
-	header["X-Amzn-Requestid"] = []string{s.requestID()}
+	for i, name := range [...]string{"Content-Type", "Content-Length", "X-Amz-Crc32", "X-Amzn-Requestid"} {
+		header[name] = values[i : i+1 : i+1]
+	}
 	w.WriteHeader(status)
 	// The caller has gone if this fails, and there is nobody else to tell.
 	_, _ = w.Write(body)
@@ -121,6 +122,8 @@ func (s *Server) serveOther(w http.ResponseWriter, r *http.Request) {
 	s.reply(w, http.StatusNotFound, "text/plain", []byte("<UnknownOperationException/>\n"))
 }
 
+var unpadded = base32.StdEncoding.WithPadding(base32.NoPadding)
+
 // requestID makes 52 characters as AWS's ids have, the same for the same order
 // of requests.
 func (s *Server) requestID() string {
@@ -133,7 +136,7 @@ func (s *Server) requestID() string {
 		mixed = (mixed ^ mixed>>27) * 0x94d049bb133111eb
 		binary.BigEndian.PutUint64(raw[i:], mixed^mixed>>31)
 	}
-	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw[:])
+	return unpadded.EncodeToString(raw[:])
 }
 
 // encode appends the error's body.
