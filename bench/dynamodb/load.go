@@ -2,13 +2,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,8 +115,8 @@ func (s *server) do(operation, body string) error {
 	return c.exchange(request(operation, body))
 }
 
-// request is a call as it goes over the wire. It is written out once, and read by little
-// more than the parser of net/http, so that most of the time is the server's.
+// request is a call as it goes over the wire. It is written out once, and of its answer only
+// the status and the length are read, so that most of the time is the server's.
 func request(operation, body string) []byte {
 	return fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-amz-json-1.0\r\n"+
 		"X-Amz-Target: DynamoDB_20120810.%s\r\nX-Amz-Date: 20260102T030405Z\r\n"+
@@ -136,21 +137,46 @@ func (s *server) connect() (*connection, error) {
 	return &connection{conn, bufio.NewReader(conn)}, nil
 }
 
+// exchange makes one call and reads past its answer.
 func (c *connection) exchange(request []byte) error {
 	if _, err := c.conn.Write(request); err != nil {
 		return err
 	}
-	answer, err := http.ReadResponse(c.reader, nil)
+	status, length, err := c.head()
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode == http.StatusOK {
-		_, err = io.Copy(io.Discard, answer.Body)
+	if strings.HasPrefix(status, "HTTP/1.1 200 ") {
+		_, err := c.reader.Discard(length)
 		return err
 	}
-	text, err := io.ReadAll(answer.Body)
-	return errors.Join(err, fmt.Errorf("answered %d: %s", answer.StatusCode, text))
+	text, err := io.ReadAll(io.LimitReader(c.reader, int64(length)))
+	return errors.Join(err, fmt.Errorf("answered %s: %s", status, text))
+}
+
+// head reads an answer's status and headers, and tells how long its body is.
+func (c *connection) head() (status string, length int, err error) {
+	length = -1
+	for {
+		line, err := c.reader.ReadSlice('\n')
+		if err != nil {
+			return status, 0, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		name, value, _ := bytes.Cut(line, []byte(": "))
+		switch {
+		case status == "":
+			status = string(line)
+		case len(line) == 0 && length < 0:
+			return status, 0, fmt.Errorf("answered %s without a length", status)
+		case len(line) == 0:
+			return status, length, nil
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if length, err = strconv.Atoi(string(value)); err != nil {
+				return status, 0, err
+			}
+		}
+	}
 }
 
 // load is how many requests a second the server answers.

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -66,8 +67,10 @@ func newRouter() (*wire.Router, error) {
 	return router, nil
 }
 
-// serveOurs serves on a free port, which it prints.
+// serveOurs serves on a free port, which it prints. Garbage is collected as rarely as
+// `portolan local` collects it.
 func serveOurs() error {
+	debug.SetGCPercent(400)
 	router, err := newRouter()
 	if err != nil {
 		return err
