@@ -87,6 +87,9 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if err == nil {
 		err = readBody(req, x)
 	}
+	if s, ok := service.handler.(interface{ self() *Service }); ok && err == nil && s.self().Protocol == REST {
+		err = s.self().routed(req, x)
+	}
 	if err != nil {
 		Fail(w, req, err)
 		return
@@ -190,8 +193,8 @@ func targetOf(req *http.Request) (service, operation string) {
 	return "", ""
 }
 
-// readBody reads all protocols' bodies but REST's, which its service reads as a
-// stream of at most MaxBody.
+// readBody reads all protocols' bodies but REST's, which its service or its routes read
+// as a stream of at most MaxBody.
 func readBody(req *http.Request, x *Exchange) error {
 	x.body = &Body{protocol: x.protocol, form: &node{}}
 	if req.Body == nil {

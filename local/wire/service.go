@@ -53,6 +53,7 @@ type Service struct {
 	Namespace  string // of Query answers
 	Protocol   Protocol
 	Operations map[string]Operation
+	Routes     []Route // of a service whose protocol is REST
 }
 
 // An Operation answers one request. What it returns is encoded as the protocol
