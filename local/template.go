@@ -126,6 +126,8 @@ func (n names) arn(logicalID, kind, name string) string {
 		return at("sqs", name)
 	case "AWS::Serverless::Function":
 		return at("lambda", "function:"+name)
+	case "AWS::Serverless::LayerVersion":
+		return at("lambda", "layer:"+n.stack+"-"+strings.ToLower(strings.TrimSuffix(logicalID, "Layer"))+":1")
 	case "AWS::Serverless::StateMachine":
 		return at("states", "stateMachine:"+name)
 	case "AWS::Events::Rule":
@@ -143,7 +145,7 @@ func (n names) arn(logicalID, kind, name string) string {
 // reference is what Ref gives: a name for most types, an ARN or a URL for some.
 func (n names) reference(kind, name, arn string) string {
 	switch kind {
-	case "AWS::Serverless::StateMachine", "AWS::SNS::Topic":
+	case "AWS::Serverless::StateMachine", "AWS::Serverless::LayerVersion", "AWS::SNS::Topic":
 		return arn
 	case "AWS::SQS::Queue":
 		return "https://sqs." + n.region + ".amazonaws.com/" + n.account + "/" + name
