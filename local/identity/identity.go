@@ -200,3 +200,14 @@ func Session(arn string) (roleName, sessionName string, ok bool) {
 	roleName, sessionName, ok = strings.Cut(rest, "/")
 	return roleName, sessionName, ok
 }
+
+// Key is the access key of that id, for whoever checks a signature.
+func (s *Server) Key(accessKeyID string) (Key, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key, ok := s.keys[accessKeyID]
+	if !ok || !key.Expires.IsZero() && key.Expires.Before(s.config.Clock.Now()) {
+		return Key{}, false
+	}
+	return *key, true
+}
