@@ -92,12 +92,21 @@ func (s *Service) settle(st *stack, r *resource) error {
 	kind, request, phase := s.config.Kinds[r.Type], st.request(r), st.Phase
 	if stabilizer, ok := kind.Provider.(Stabilizer); ok {
 		var err error
-		s.unlocked(func() { err = stabilizer.Stable(s.ctx, request) })
+		var attributes map[string]any
+		s.unlocked(func() {
+			err = stabilizer.Stable(s.ctx, request)
+			if reader, ok := kind.Provider.(Reader); ok && err == nil {
+				attributes, err = reader.Read(s.ctx, request)
+			}
+		})
 		if s.ctx.Err() != nil || st.Phase != phase {
 			return s.ctx.Err()
 		}
 		if err != nil {
 			return s.later(st, r, err)
+		}
+		if attributes != nil {
+			r.Attributes = attributes
 		}
 	}
 	r.Progress, r.Previous = finished, nil

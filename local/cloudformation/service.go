@@ -55,6 +55,12 @@ type Stabilizer interface {
 	Stable(ctx context.Context, r Request) error
 }
 
+// A Reader is a Stabilizer some of whose attributes are there only once it is stable. Nil
+// keeps those that it had when it was made.
+type Reader interface {
+	Read(ctx context.Context, r Request) (map[string]any, error)
+}
+
 // A Request is what a Provider is asked for.
 type Request struct {
 	Type, LogicalID    string

@@ -11,8 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go"
 
 	"portolan/local/cloudformation"
@@ -31,6 +33,8 @@ type maker struct {
 	elb    *elb.Client
 	iam    *iam.Client
 	ecs    *ecs.Client
+	eks    *eks.Client
+	lambda *lambda.Client
 	groups *autoscaling.Client
 	logs   LogGroups
 	region string
@@ -41,12 +45,13 @@ type maker struct {
 func New(config aws.Config, logs LogGroups) map[string]cloudformation.Kind {
 	m := &maker{
 		ec2: ec2.NewFromConfig(config), elb: elb.NewFromConfig(config), iam: iam.NewFromConfig(config),
-		ecs: ecs.NewFromConfig(config), groups: autoscaling.NewFromConfig(config), logs: logs, region: config.Region,
+		ecs: ecs.NewFromConfig(config), eks: eks.NewFromConfig(config), lambda: lambda.NewFromConfig(config),
+		groups: autoscaling.NewFromConfig(config), logs: logs, region: config.Region,
 	}
 	kinds := map[string]cloudformation.Kind{}
 	for _, add := range []func(map[string]cloudformation.Kind){
 		m.networkKinds, m.gatewayKinds, m.routeKinds, m.groupKinds, m.nodeKinds, m.roleKinds, m.balancerKinds,
-		m.clusterKinds,
+		m.clusterKinds, m.kubernetesKinds, m.functionKinds,
 	} {
 		add(kinds)
 	}
@@ -64,9 +69,13 @@ type provider struct {
 	update func(context.Context, cloudformation.Request) (cloudformation.Made, error)
 	remove func(context.Context, cloudformation.Request) error
 	stable func(context.Context, cloudformation.Request) error
+	read   func(context.Context, cloudformation.Request) (map[string]any, error)
 }
 
-var _ cloudformation.Stabilizer = provider{}
+var (
+	_ cloudformation.Stabilizer = provider{}
+	_ cloudformation.Reader     = provider{}
+)
 
 func (p provider) Create(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
 	made, err := p.create(ctx, r)
@@ -101,13 +110,21 @@ func (p provider) Stable(ctx context.Context, r cloudformation.Request) error {
 	return explain(r, p.stable(ctx, r))
 }
 
+func (p provider) Read(ctx context.Context, r cloudformation.Request) (map[string]any, error) {
+	if p.read == nil {
+		return nil, nil
+	}
+	attributes, err := p.read(ctx, r)
+	return attributes, explain(r, err)
+}
+
 // absent are the codes with which services say that something is not there.
 var absent = []string{
 	"InvalidVpcID.NotFound", "InvalidSubnetID.NotFound", "InvalidInternetGatewayID.NotFound", "Gateway.NotAttached",
 	"NatGatewayNotFound", "InvalidAllocationID.NotFound", "InvalidRouteTableID.NotFound", "InvalidRoute.NotFound",
 	"InvalidAssociationID.NotFound", "InvalidGroup.NotFound", "InvalidPermission.NotFound",
 	"InvalidSecurityGroupRuleId.NotFound", "InvalidLaunchTemplateId.NotFound", "NoSuchEntity",
-	"LoadBalancerNotFound", "ListenerNotFound", "ClusterNotFoundException",
+	"LoadBalancerNotFound", "ListenerNotFound", "ClusterNotFoundException", "ResourceNotFoundException",
 }
 
 // dependent are the codes with which services say that something is in use, and
@@ -132,7 +149,7 @@ func explain(r cloudformation.Request, err error) error {
 	switch {
 	case isCode(err, absent...):
 		code = "NotFound"
-	case isCode(err, "EntityAlreadyExists", "AlreadyExists", "DuplicateLoadBalancerName", "InvalidGroup.Duplicate"):
+	case isCode(err, "EntityAlreadyExists", "AlreadyExists", "DuplicateLoadBalancerName", "InvalidGroup.Duplicate", "ResourceConflictException"):
 		code = "AlreadyExists"
 	case isCode(err, "ValidationError", "InvalidParameterException", "InvalidParameterValue", "ClientException"):
 		code = "InvalidRequest"
