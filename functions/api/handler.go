@@ -44,8 +44,8 @@ var operations = map[string]operation{
 	"putNode":       (*Handler).putNode,
 
 	"upgradeCluster": (*Handler).upgradeCluster,
-	"getNodePool":   (*Handler).getNodePool,
-	"scaleNodePool": (*Handler).scaleNodePool,
+	"getNodePool":    (*Handler).getNodePool,
+	"scaleNodePool":  (*Handler).scaleNodePool,
 
 	"listServices":  (*Handler).listServices,
 	"getService":    (*Handler).getService,

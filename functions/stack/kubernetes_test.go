@@ -68,7 +68,9 @@ func kubernetesScene(t *testing.T, change func(*contract.ClusterSpec)) *scene {
 	return s
 }
 
-func output(key, value string) types.Output { return types.Output{OutputKey: &key, OutputValue: &value} }
+func output(key, value string) types.Output {
+	return types.Output{OutputKey: &key, OutputValue: &value}
+}
 
 func TestKubernetesFactsHaveTheGroupsOfPools(t *testing.T) {
 	s := kubernetesScene(t, func(*contract.ClusterSpec) {})
