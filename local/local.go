@@ -75,6 +75,10 @@ type Config struct {
 	// does not pass the middleware.
 	Delivered func(targetARN string)
 
+	// Writing, unless nil, is told before each write to Directory, which then holds what
+	// a process would leave that is killed at that moment.
+	Writing func()
+
 	// Build is put around how the handlers of functions are built; nil builds them
 	// as they are deployed. A simulation reaches into functions here.
 	Build func(logicalID string, env *environment.Environment, build Builder) lambda.Handler

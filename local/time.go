@@ -26,6 +26,11 @@ func (l *Local) openDisk() (err error) {
 	if err != nil {
 		return fmt.Errorf("reading the time: %w", err)
 	}
-	l.disk.OnUpdate(func(tx *disk.Tx) error { return tx.PutJSON(clockBucket, shownKey, l.Clock.Now()) })
+	l.disk.OnUpdate(func(tx *disk.Tx) error {
+		if l.config.Writing != nil {
+			l.config.Writing()
+		}
+		return tx.PutJSON(clockBucket, shownKey, l.Clock.Now())
+	})
 	return nil
 }

@@ -77,6 +77,7 @@ type Server struct {
 	groups map[string]*group
 	dirty  map[string]bool // names of groups to keep
 	after  []func()        // effects on other services, once the change is kept
+	outbox *events.Outbox
 
 	effects agenda.Effects
 }
@@ -90,6 +91,9 @@ func New(config Config) (*Server, error) {
 	s.Service = &wire.Service{Name: "AutoScaling", Version: "2011-01-01", Protocol: wire.Query,
 		Namespace: "http://autoscaling.amazonaws.com/doc/2011-01-01/", Operations: s.operations()}
 	err := disk.LoadJSON(config.Disk, bucket, func(name string, g *group) { s.groups[name] = g })
+	if err == nil {
+		s.outbox, err = events.OpenOutbox(config.Disk, "autoscaling/outbox", config.Events)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("loading Auto Scaling groups: %w", err)
 	}
@@ -132,7 +136,7 @@ func (s *Server) changeLocked(fn func()) error {
 	fn()
 	s.effects.Add(s.after...)
 	s.after = nil
-	if len(s.dirty) == 0 {
+	if len(s.dirty) == 0 && !s.outbox.Waiting() {
 		return nil
 	}
 	defer clear(s.dirty)
@@ -149,7 +153,7 @@ func (s *Server) changeLocked(fn func()) error {
 				return err
 			}
 		}
-		return nil
+		return s.outbox.Keep(tx)
 	})
 }
 
@@ -164,7 +168,8 @@ func (s *Server) emit(detailType string, g *group, i *instance, detail map[strin
 	}
 	e := events.Event{Source: "aws.autoscaling", DetailType: detailType, Detail: detail, Time: s.config.Clock.Now(),
 		Resources: []string{g.ARN, "arn:aws:ec2:" + s.config.Region + ":" + s.config.Account + ":instance/" + i.ID}}
-	s.after = append(s.after, func() { s.config.Events.Emit(context.Background(), e) })
+	out := s.outbox.Add(e)
+	s.after = append(s.after, func() { s.outbox.Send(context.Background(), out) })
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

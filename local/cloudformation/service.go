@@ -106,7 +106,9 @@ type Service struct {
 	events  *records.Of[event]
 	faults  []*Fault
 	running map[string]chan struct{} // wakes the conductor of a stack
-	outbox  []events.Event
+
+	outbox   *events.Outbox
+	outgoing []*events.Outgoing // until the lock is let go
 }
 
 // New reads the state back, and goes on with the operations that were under way.
@@ -120,6 +122,10 @@ func New(config Config) (*Service, error) {
 	s.events, err = records.Load(config.Disk, "cloudformation/events", func(e event) string { return e.key() })
 	if err != nil {
 		return nil, fmt.Errorf("loading stack events: %w", err)
+	}
+	s.outbox, err = events.OpenOutbox(config.Disk, "cloudformation/outbox", config.Events)
+	if err != nil {
+		return nil, err
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.mu.Lock()
@@ -189,13 +195,10 @@ func (s *Service) now() time.Time { return s.config.Clock.Now() }
 
 // unlock sends what happened to the bus, after the lock is let go.
 func (s *Service) unlock() {
-	out := s.outbox
-	s.outbox = nil
+	outgoing := s.outgoing
+	s.outgoing = nil
 	s.mu.Unlock()
-	if s.config.Events == nil {
-		return
-	}
-	for _, e := range out {
-		s.config.Events.Emit(s.ctx, e)
+	for _, out := range outgoing {
+		s.outbox.Send(s.ctx, out)
 	}
 }

@@ -187,10 +187,10 @@ func (r *resource) propertiesOrEmpty() map[string]any {
 }
 
 func (s *Service) announce(st *stack, detailType string, detail map[string]any) {
-	s.outbox = append(s.outbox, events.Event{
+	s.outgoing = append(s.outgoing, s.outbox.Add(events.Event{
 		Source: "aws.cloudformation", DetailType: detailType, Account: s.config.Account, Region: s.config.Region,
 		Time: s.now(), Resources: []string{st.ID}, Detail: detail,
-	})
+	}))
 }
 
 func (s *Service) note(st *stack, e event) error {
@@ -203,7 +203,7 @@ func (s *Service) note(st *stack, e event) error {
 	if err := s.events.Put(e); err != nil {
 		return err
 	}
-	return s.stacks.Put(st)
+	return s.stacks.Put(st, s.outbox.Keep)
 }
 
 func (s *Service) newUUID() string {

@@ -19,7 +19,8 @@ import (
 // Config is what a Server is made of. Events and Act may be nil.
 //
 // Act takes an alarm's action. For a Lambda function, payload is the event that
-// it gets; for an SNS topic, the message's text. It must not wait for either.
+// it gets; for an SNS topic, the message's text. It must not wait for either, and
+// what it took must be safe when it returns.
 type Config struct {
 	Clock   *clock.Clock
 	Disk    *disk.Disk
@@ -38,11 +39,16 @@ type Server struct {
 	mu      sync.Mutex
 	alarms  map[string]*alarm
 	metrics map[string]metric
+	changes uint64 // of states, for the keys of those on disk
 }
 
-const bucket = "cloudwatch/alarms"
+const (
+	bucket       = "cloudwatch/alarms"
+	changeBucket = "cloudwatch/changes"
+)
 
-// New returns a server with the alarms on disk.
+// New returns a server with the alarms on disk, and tells of the changes that the
+// process before did not get to tell of.
 func New(config Config) (*Server, error) {
 	s := &Server{config: config, alarms: map[string]*alarm{}, metrics: map[string]metric{}}
 	s.Service = &wire.Service{Name: "CloudWatch", Target: "GraniteServiceVersion20100801", Version: "2010-08-01",
@@ -62,6 +68,9 @@ func New(config Config) (*Server, error) {
 	err := disk.LoadJSON(config.Disk, bucket, func(name string, a *alarm) { s.alarms[name] = a })
 	if err != nil {
 		return nil, fmt.Errorf("loading alarms: %w", err)
+	}
+	if err := s.resume(); err != nil {
+		return nil, fmt.Errorf("loading changes of alarms: %w", err)
 	}
 	return s, nil
 }

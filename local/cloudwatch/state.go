@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"portolan/local/disk"
 	"portolan/local/events"
 	"portolan/local/wire"
 )
@@ -34,15 +37,19 @@ func (s *Server) setAlarmState(ctx context.Context, in *setStateInput) (*nothing
 		return &nothing{}, err
 	}
 	s.tell(ctx, change)
+	s.told(change)
 	return &nothing{}, nil
 }
 
-// A change of an alarm's state, as its event tells it.
+// A change of an alarm's state, as its event tells it. It is on disk from the moment
+// of the change until its event and its actions were handed over.
 type change struct {
 	Alarm    alarmView
 	State    state
 	Previous state
 	At       time.Time
+
+	key string
 }
 
 type state struct {
@@ -77,10 +84,40 @@ func (s *Server) transition(in *setStateInput) (*change, error) {
 	if changed {
 		v.StateTransitioned = wire.At(now)
 	}
-	if err := s.keep(a); err != nil || !changed {
-		return nil, err
+	if !changed {
+		return nil, s.keep(a)
 	}
-	return &change{Alarm: *v, State: a.state(), Previous: previous, At: now}, nil
+	s.changes++
+	c := &change{Alarm: *v, State: a.state(), Previous: previous, At: now, key: fmt.Sprintf("%020d", s.changes)}
+	return c, s.config.Disk.Update(func(tx *disk.Tx) error {
+		if err := tx.PutJSON(changeBucket, c.key, c); err != nil {
+			return err
+		}
+		return tx.PutJSON(bucket, v.Name, a)
+	})
+}
+
+// resume tells of the changes that the process before kept and may not have told of.
+func (s *Server) resume() error {
+	var left []*change
+	err := disk.LoadJSON(s.config.Disk, changeBucket, func(key string, c *change) {
+		c.key = key
+		left = append(left, c)
+		if n, err := strconv.ParseUint(key, 10, 64); err == nil {
+			s.changes = max(s.changes, n)
+		}
+	})
+	for _, c := range left {
+		s.tell(context.Background(), c)
+		s.told(c)
+	}
+	return err
+}
+
+// told forgets a change of which the event and the actions were handed over. What the
+// disk refuses to forget is told of once more after a restart.
+func (s *Server) told(c *change) {
+	_ = s.config.Disk.Update(func(tx *disk.Tx) error { return tx.Delete(changeBucket, []byte(c.key)) })
 }
 
 // tell emits the event and runs the alarm's actions.

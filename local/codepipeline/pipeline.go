@@ -35,6 +35,7 @@ type Server struct {
 	mu         sync.Mutex
 	pipelines  map[string]*pipeline
 	executions map[string]*Execution // by id
+	outbox     *events.Outbox
 }
 
 type pipeline struct {
@@ -103,6 +104,9 @@ func New(config Config) (*Server, error) {
 	if err == nil {
 		err = disk.LoadJSON(config.Disk, executionBucket, func(id string, e *Execution) { s.executions[id] = e })
 	}
+	if err == nil {
+		s.outbox, err = events.OpenOutbox(config.Disk, "codepipeline/outbox", config.Events)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("loading pipelines: %w", err)
 	}
@@ -112,18 +116,30 @@ func New(config Config) (*Server, error) {
 // Record keeps an execution in place of what was known of it, and emits its
 // state change. It returns the execution's id.
 func (s *Server) Record(ctx context.Context, e Execution) (string, error) {
-	s.mu.Lock()
-	p, err := s.complete(&e)
-	if err == nil {
-		s.executions[e.ID] = &e
-		err = s.config.Disk.Update(func(tx *disk.Tx) error { return tx.PutJSON(executionBucket, e.ID, e) })
-	}
-	s.mu.Unlock()
+	out, err := s.record(&e)
 	if err != nil {
 		return "", fmt.Errorf("recording a pipeline execution: %w", err)
 	}
-	s.tell(ctx, p, e)
+	s.outbox.Send(ctx, out)
 	return e.ID, nil
+}
+
+// record keeps an execution with the event that tells of it.
+func (s *Server) record(e *Execution) (*events.Outgoing, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.complete(e)
+	if err != nil {
+		return nil, err
+	}
+	s.executions[e.ID] = e
+	out := s.outbox.Add(s.event(p, e))
+	return out, s.config.Disk.Update(func(tx *disk.Tx) error {
+		if err := tx.PutJSON(executionBucket, e.ID, e); err != nil {
+			return err
+		}
+		return s.outbox.Keep(tx)
+	})
 }
 
 func (s *Server) complete(e *Execution) (*pipeline, error) {
@@ -176,14 +192,11 @@ func (s *Server) keep(p *pipeline) error {
 var states = map[string]string{"InProgress": "STARTED", "Succeeded": "SUCCEEDED", "Failed": "FAILED", "Stopping": "STOPPING",
 	"Stopped": "STOPPED", "Superseded": "SUPERSEDED", "Cancelled": "CANCELED"}
 
-func (s *Server) tell(ctx context.Context, p *pipeline, e Execution) {
-	if s.config.Events == nil {
-		return
-	}
-	s.config.Events.Emit(ctx, events.Event{Source: "aws.codepipeline",
+func (s *Server) event(p *pipeline, e *Execution) events.Event {
+	return events.Event{Source: "aws.codepipeline",
 		DetailType: "CodePipeline Pipeline Execution State Change", Time: e.UpdatedAt, Resources: []string{s.arn(p.Name)},
 		Detail: map[string]any{"pipeline": p.Name, "execution-id": e.ID, "state": states[e.Status], "version": e.Version,
-			"execution-trigger": map[string]any{"trigger-type": "Webhook", "trigger-detail": ""}, "pipeline-execution-attempt": 1}})
+			"execution-trigger": map[string]any{"trigger-type": "Webhook", "trigger-detail": ""}, "pipeline-execution-attempt": 1}}
 }
 
 func (s *Server) arn(name string) string {

@@ -71,6 +71,9 @@ func (d *Disk) Update(fn func(*Tx) error) error {
 	})
 }
 
+// Keeps says whether what is written is kept.
+func (t *Tx) Keeps() bool { return t.tx != nil }
+
 // Put writes value under key, in place of what was there.
 func (t *Tx) Put(bucket string, key, value []byte) error {
 	if t.tx == nil {

@@ -34,6 +34,7 @@ type Server struct {
 
 	mu           sync.Mutex
 	repositories map[string]*repository
+	outbox       *events.Outbox
 }
 
 type repository struct {
@@ -75,6 +76,9 @@ func New(config Config) (*Server, error) {
 			"ListImages":           wire.Op(s.listImages),
 		}}
 	err := disk.LoadJSON(config.Disk, bucket, func(name string, r *repository) { s.repositories[name] = r })
+	if err == nil {
+		s.outbox, err = events.OpenOutbox(config.Disk, "ecr/outbox", config.Events)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("loading repositories: %w", err)
 	}
@@ -82,7 +86,12 @@ func New(config Config) (*Server, error) {
 }
 
 func (s *Server) keep(r *repository) error {
-	return s.config.Disk.Update(func(tx *disk.Tx) error { return tx.PutJSON(bucket, r.View.RepositoryName, r) })
+	return s.config.Disk.Update(func(tx *disk.Tx) error {
+		if err := tx.PutJSON(bucket, r.View.RepositoryName, r); err != nil {
+			return err
+		}
+		return s.outbox.Keep(tx)
+	})
 }
 
 func (s *Server) find(name string) (*repository, error) {
@@ -180,33 +189,42 @@ func digestOf(manifest string) string {
 // is made if it is missing, and returns the digest. The content is what the
 // digest is made of: the same content has the same digest.
 func (s *Server) Push(ctx context.Context, repositoryName, tag, content string) (digest string, err error) {
+	digest, out, err := s.push(repositoryName, tag, content)
+	if err != nil {
+		return "", err
+	}
+	s.outbox.Send(ctx, out)
+	return digest, nil
+}
+
+func (s *Server) push(repositoryName, tag, content string) (digest string, out *events.Outgoing, err error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	r, ok := s.repositories[repositoryName]
 	if !ok {
 		r = s.add(repositoryName, "MUTABLE")
 	}
 	manifest := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"digest":%q}}`, manifestType, digestOf(content))
-	digest, _, err = s.store(r, tag, manifest, manifestType)
-	s.mu.Unlock()
-	if err != nil {
-		return "", err
+	digest, out, err = s.store(r, tag, manifest, manifestType)
+	if err == nil && out == nil { // what is there already is told of all the same
+		out = s.outbox.Add(s.pushed(repositoryName, tag, digest))
+		err = s.keep(r)
 	}
-	s.tell(ctx, repositoryName, tag, digest)
-	return digest, nil
+	return digest, out, err
 }
 
 const manifestType = "application/vnd.docker.distribution.manifest.v2+json"
 
-// store adds the image and moves the tag to it. It reports whether it was there
-// already, tag and all.
-func (s *Server) store(r *repository, tag, manifest, mediaType string) (digest string, known bool, err error) {
+// store adds the image and moves the tag to it, and returns the event of that: none
+// when the image was there already, tag and all.
+func (s *Server) store(r *repository, tag, manifest, mediaType string) (digest string, out *events.Outgoing, err error) {
 	digest = digestOf(manifest)
 	has := slices.ContainsFunc(r.Images, func(i *image) bool { return i.Digest == digest })
 	if has && (tag == "" || r.Tags[tag] == digest) {
-		return digest, true, nil
+		return digest, nil, nil
 	}
 	if old, taken := r.Tags[tag]; taken && tag != "" && r.View.ImageTagMutability == "IMMUTABLE" {
-		return "", false, wire.Errorf("ImageTagAlreadyExistsException", "The image tag '%s' already exists in the '%s' repository "+
+		return "", nil, wire.Errorf("ImageTagAlreadyExistsException", "The image tag '%s' already exists in the '%s' repository "+
 			"and cannot be overwritten because the tag is immutable. (%s)", tag, r.View.RepositoryName, old)
 	}
 	if !has {
@@ -218,16 +236,15 @@ func (s *Server) store(r *repository, tag, manifest, mediaType string) (digest s
 		i := r.resolve(imageID{ImageDigest: digest})
 		i.TaggedAs = append(i.TaggedAs, tag)
 	}
-	return digest, false, s.keep(r)
+	out = s.outbox.Add(s.pushed(r.View.RepositoryName, tag, digest))
+	return digest, out, s.keep(r)
 }
 
-func (s *Server) tell(ctx context.Context, repositoryName, tag, digest string) {
-	if s.config.Events == nil {
-		return
-	}
+// pushed is the event of a push.
+func (s *Server) pushed(repositoryName, tag, digest string) events.Event {
 	detail := map[string]any{"result": "SUCCESS", "repository-name": repositoryName, "image-digest": digest, "action-type": "PUSH"}
 	if tag != "" {
 		detail["image-tag"] = tag
 	}
-	s.config.Events.Emit(ctx, events.Event{Source: "aws.ecr", DetailType: "ECR Image Action", Detail: detail})
+	return events.Event{Source: "aws.ecr", DetailType: "ECR Image Action", Detail: detail, Time: s.config.Clock.Now()}
 }

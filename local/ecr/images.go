@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"portolan/local/events"
 	"portolan/local/wire"
 )
 
@@ -42,19 +43,19 @@ func (s *Server) putImage(ctx context.Context, in *putImageInput) (*putImageOutp
 	s.mu.Lock()
 	r, err := s.find(in.RepositoryName)
 	var digest string
-	known := false
+	var out *events.Outgoing
 	if err == nil {
-		digest, known, err = s.store(r, in.ImageTag, in.ImageManifest, in.ImageManifestMediaType)
+		digest, out, err = s.store(r, in.ImageTag, in.ImageManifest, in.ImageManifestMediaType)
 	}
 	s.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	if known {
+	if out == nil {
 		return nil, wire.Errorf("ImageAlreadyExistsException", "Image with digest '%s' and tag '%s' already exists in the repository "+
 			"with name '%s' in registry with id '%s'", digest, in.ImageTag, in.RepositoryName, s.config.Account)
 	}
-	s.tell(ctx, in.RepositoryName, in.ImageTag, digest)
+	s.outbox.Send(ctx, out)
 	return &putImageOutput{imageView{RegistryID: s.config.Account, RepositoryName: in.RepositoryName,
 		ImageID: imageID{digest, in.ImageTag}, ImageManifest: in.ImageManifest, ImageManifestMediaType: in.ImageManifestMediaType}}, nil
 }

@@ -67,6 +67,7 @@ type Server struct {
 	woken     map[string]time.Time       // when a service is looked at next, by its key
 	dirty     []write
 	after     []func() // effects on other services, once the change is kept
+	outbox    *events.Outbox
 	effects   agenda.Effects
 }
 
@@ -82,6 +83,7 @@ const (
 	taskBucket       = "ecs/tasks"
 	instanceBucket   = "ecs/instances"
 	providerBucket   = "ecs/capacityproviders"
+	outboxBucket     = "ecs/outbox"
 )
 
 // New returns a server with what is on disk, where it was.
@@ -108,6 +110,10 @@ func (s *Server) load() error {
 	d := s.config.Disk
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var err error
+	if s.outbox, err = events.OpenOutbox(d, outboxBucket, s.config.Events); err != nil {
+		return err
+	}
 	for _, load := range []func() error{
 		func() error {
 			return disk.LoadJSON(d, clusterBucket, func(_ string, c *cluster) { s.clusters[c.Name] = c })
@@ -211,7 +217,7 @@ func (s *Server) changeLocked(fn func()) error {
 	dirty := s.dirty
 	s.effects.Add(s.after...)
 	s.dirty, s.after = nil, nil
-	if len(dirty) == 0 {
+	if len(dirty) == 0 && !s.outbox.Waiting() {
 		return nil
 	}
 	return s.config.Disk.Update(func(tx *disk.Tx) error {
@@ -226,7 +232,7 @@ func (s *Server) changeLocked(fn func()) error {
 				return err
 			}
 		}
-		return nil
+		return s.outbox.Keep(tx)
 	})
 }
 
@@ -252,7 +258,8 @@ func (s *Server) emit(detailType string, resources []string, detail any) {
 	}
 	e := events.Event{Source: "aws.ecs", DetailType: detailType, Resources: resources, Detail: detail,
 		Time: s.config.Clock.Now()}
-	s.after = append(s.after, func() { s.config.Events.Emit(context.Background(), e) })
+	out := s.outbox.Add(e)
+	s.after = append(s.after, func() { s.outbox.Send(context.Background(), out) })
 }
 
 // isoTimes turns a view into what ECS puts into events: its times, numbers on

@@ -127,11 +127,40 @@ func podJSON(name, spec string) string {
 }
 
 func (w *world) play() {
+	w.watched()
 	w.unplaced()
 	w.rollOut()
 	w.failRollout()
 	w.guard()
 	w.jobs()
+}
+
+// watched tells what a watch is told of changes that a selection gains and loses.
+func (w *world) watched() {
+	first := w.do("POST", coreV1+"configmaps", `{"metadata":{"name":"first"}}`)
+	from := fmt.Sprint(dig(first, "metadata", "resourceVersion"))
+	w.do("POST", coreV1+"configmaps", `{"metadata":{"name":"mine","labels":{"app":"x"}}}`)
+	for _, patch := range []string{`{"data":{"a":"b"}}`, `{"data":{"a":"b"}}`, `{"metadata":{"labels":{"app":"y"}}}`,
+		`{"metadata":{"labels":{"app":"x"}}}`} {
+		w.do("PATCH", coreV1+"configmaps/mine", patch)
+	}
+	w.do("DELETE", coreV1+"configmaps/mine", "")
+	for _, query := range []string{"labelSelector=app%3Dx&resourceVersion=" + from, "fieldSelector=metadata.name%3Dfirst",
+		"fieldSelector=metadata.name%3Dfirst&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"} {
+		answer := ask(w.T, w.transport, w.address, w.namespace, exchange{method: "GET", whole: true,
+			path: coreV1 + "configmaps?watch=true&timeoutSeconds=1&" + query})
+		_, lines, _ := strings.Cut(answer, " ")
+		var events []string
+		for _, line := range strings.Split(strings.TrimSpace(lines), "\n") {
+			var e map[string]any
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				w.Fatalf("%s: %s", query, lines)
+			}
+			events = append(events, fmt.Sprint(e["type"], " ", dig(e, "object", "kind"), " ", dig(e, "object", "metadata", "name"), " ",
+				dig(e, "object", "metadata", "labels"), dig(e, "object", "data"), dig(e, "object", "metadata", "annotations")))
+		}
+		w.told = append(w.told, query[:12]+" is told: "+strings.Join(events, "; "))
+	}
 }
 
 // unplaced tells why pods are on no node.

@@ -19,6 +19,7 @@ import (
 const (
 	watchLasts    = 45 * time.Minute
 	bookmarkEvery = time.Minute
+	lastMark      = 2 * time.Second // a shorter watch ends without being told how far it came
 )
 
 // A watcher is one watch under way.
@@ -113,7 +114,7 @@ func (wa *watcher) run(w http.ResponseWriter, q *request, lasts time.Duration) {
 			wa.flush()
 			mark.Reset(wa.config.Clock.Real(bookmarkEvery))
 		case <-end.C:
-			if wa.bookmarks {
+			if wa.bookmarks && lasts > lastMark {
 				wa.bookmark(nil)
 			}
 			return

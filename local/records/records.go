@@ -37,10 +37,18 @@ func Load[T any](d *disk.Disk, bucket string, idOf func(T) string) (*Of[T], erro
 	return r, err
 }
 
-// Put keeps the entity in place of the one with its id, on disk first.
-func (r *Of[T]) Put(entity T) error {
+// Put keeps the entity in place of the one with its id, on disk first and in one
+// write with what also writes.
+func (r *Of[T]) Put(entity T, also ...func(*disk.Tx) error) error {
 	id := r.idOf(entity)
-	err := r.disk.Update(func(tx *disk.Tx) error { return tx.PutJSON(r.bucket, id, entity) })
+	err := r.disk.Update(func(tx *disk.Tx) error {
+		for _, more := range also {
+			if err := more(tx); err != nil {
+				return err
+			}
+		}
+		return tx.PutJSON(r.bucket, id, entity)
+	})
 	if err != nil {
 		return fmt.Errorf("writing %s to %s: %w", id, r.bucket, err)
 	}

@@ -205,24 +205,29 @@ func (s score) better(than score) bool {
 	return false
 }
 
-func (r *room) score(p *corev1.Pod, at *place) score {
-	s := score{pods: len(at.pods), used: at.used(), dislike: r.dislike(p, at)}
+// kin counts the pods of a pod's owner by node and by zone.
+type kin struct{ onNode, inZone map[string]int }
+
+func (r *room) kinOf(p *corev1.Pod) kin {
+	k := kin{map[string]int{}, map[string]int{}}
 	owner := metav1.GetControllerOf(p)
-	zone := at.node.Labels[corev1.LabelTopologyZone]
-	for _, other := range r.nodes {
-		if owner == nil || other != at && other.node.Labels[corev1.LabelTopologyZone] != zone {
-			continue
-		}
-		for _, q := range other.pods {
-			if !controlledBy(q, owner.UID) {
-				continue
-			}
-			s.zone++
-			if other == at {
-				s.alike++
+	if owner == nil {
+		return k
+	}
+	for _, at := range r.nodes {
+		for _, other := range at.pods {
+			if controlledBy(other, owner.UID) {
+				k.onNode[at.node.Name]++
+				k.inZone[at.node.Labels[corev1.LabelTopologyZone]]++
 			}
 		}
 	}
+	return k
+}
+
+func (r *room) score(p *corev1.Pod, at *place, k kin) score {
+	s := score{pods: len(at.pods), used: at.used(), dislike: r.dislike(p, at), alike: k.onNode[at.node.Name],
+		zone: k.inZone[at.node.Labels[corev1.LabelTopologyZone]]}
 	for i := range at.node.Spec.Taints {
 		taint := &at.node.Spec.Taints[i]
 		if taint.Effect == corev1.TaintEffectPreferNoSchedule && !kinds.Tolerates(p.Spec.Tolerations, taint) {

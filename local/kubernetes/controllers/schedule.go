@@ -120,6 +120,7 @@ func (r *room) place(p *corev1.Pod) (node, refusal string) {
 	helpless := 0 // nodes on which it would not help to remove other pods
 	var best *place
 	var most score
+	kin := r.kinOf(p)
 	for _, at := range r.nodes {
 		why, final := at.refuses(p)
 		if len(why) == 0 {
@@ -134,7 +135,7 @@ func (r *room) place(p *corev1.Pod) (node, refusal string) {
 		if len(why) > 0 {
 			continue
 		}
-		if s := r.score(p, at); best == nil || s.better(most) {
+		if s := r.score(p, at, kin); best == nil || s.better(most) {
 			best, most = at, s
 		}
 	}
