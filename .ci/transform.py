@@ -21,7 +21,7 @@ class NoManagedPolicies:
 def uploaded(template):
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
-        for key in ("CodeUri", "DefinitionUri"):
+        for key in ("CodeUri", "ContentUri", "DefinitionUri"):
             if isinstance(properties.get(key), str):
                 properties[key] = "s3://bucket/" + key
     return template

@@ -81,6 +81,7 @@ func environment(runtime string, variables []string) []string {
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=AKIACOLD",
 		"AWS_SECRET_ACCESS_KEY=cold", "AWS_SESSION_TOKEN=cold", "AWS_EXECUTION_ENV=AWS_Lambda_provided.al2023",
 		"LAMBDA_TASK_ROOT=/var/task", "TZ=:UTC",
+		"ALLOWED_HOSTS=api.cold.example", // the connector's, which a cluster's stack sets
 	}
 	for _, name := range variables {
 		env = append(env, name+"=cold")

@@ -42,15 +42,17 @@ func (w *World) stopExecution(s Step) error {
 // time dispatch is told at once, while the operation's step goes on; else whoever
 // comes next finds it.
 func (w *World) runOutLease(s Step) error {
-	for _, o := range w.atWork(s) {
-		w.fault("lease ran out", "the lease of %s, held by %s, runs out", model.TargetKey(o.Target), o.ID)
-		set := map[string]types.AttributeValue{}
-		if s.Count%2 == 0 {
-			set["wokenAt"] = timeOf(time.Now())
-		}
-		return w.expire(o, set)
+	all := w.atWork(s)
+	if len(all) == 0 {
+		return nil
 	}
-	return nil
+	o := all[0]
+	w.fault("lease ran out", "the lease of %s, held by %s, runs out", model.TargetKey(o.Target), o.ID)
+	set := map[string]types.AttributeValue{}
+	if s.Count%2 == 0 {
+		set["wokenAt"] = timeOf(time.Now())
+	}
+	return w.expire(o, set)
 }
 
 // giveLeaseAway makes the lease of an operation run out for the last time, when
