@@ -30,9 +30,6 @@ func TestEachFunctionIsDeployed(t *testing.T) {
 	template := template(t)
 	var ids []string
 	for _, name := range folders(t) {
-		if name == "connector" {
-			continue // the stacks of clusters make it, of the layer that the template has
-		}
 		id := logicalID(name, "Function")
 		if inClusters[name] {
 			id = logicalID(name, "Layer")
