@@ -39,6 +39,9 @@ RACE = ./cmd/... ./shared/store/... ./shared/session/... ./functions/... \
 # Packages with tests against a real Kubernetes, which have the build tag testbed.
 KUBERNETES = ./local/testbed/kubernetes ./shared/kubernetes ./local/kubernetes
 
+# Packages with tests against real Docker engines, with the same build tag. They need root.
+SWARM = ./local/testbed/swarm
+
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## Explain the targets.
@@ -64,7 +67,7 @@ deploy: ## Build with SAM and deploy; the first time make deploy ARGS=--guided.
 	sam build && sam deploy $(ARGS)
 
 .PHONY: check
-check: test lint generated sizes validate demo conformance simulate race fuzz conformance-kubernetes bench-cold ## All of CI.
+check: test lint generated sizes validate demo conformance simulate race fuzz conformance-kubernetes conformance-swarm bench-cold ## All of CI.
 
 .PHONY: lint
 lint: ## Check the form of the code: gofmt, go vet, staticcheck.
@@ -110,6 +113,18 @@ testbed-kubernetes: bin/testbed-kubernetes ## Run a real Kubernetes with nodes t
 testbed-kubernetes-build: bin/testbed-kubernetes ## Build that Kubernetes, which takes minutes the first time.
 	@exec bin/testbed-kubernetes -build
 
+.PHONY: conformance-swarm
+conformance-swarm: testbed-swarm-packages ## Run what is tested against real Docker engines, as root.
+	$(GO) test -tags testbed -count 1 $(SWARM)
+
+.PHONY: testbed-swarm
+testbed-swarm: testbed-swarm-packages ## Run real Docker engines on a network of their own, as root: ARGS="-engines 5".
+	@exec bin/testbed-swarm $(ARGS)
+
+.PHONY: testbed-swarm-packages
+testbed-swarm-packages: bin/testbed-swarm ## Install what they need from Debian's packages, where it is missing.
+	.ci/swarm-packages bin/testbed-swarm
+
 .PHONY: race
 race: ## Run the tests of what is concurrent with the race detector.
 	$(GO) test -race -timeout 20m $(RACE)
@@ -140,6 +155,9 @@ always:
 
 bin/testbed-kubernetes: always
 	@$(GO) build -buildvcs=false -o $@ ./local/testbed/kubernetes/run
+
+bin/testbed-swarm: always
+	@$(GO) build -buildvcs=false -o $@ ./local/testbed/swarm/run
 
 bin/portolan: always
 	@$(GO) build -buildvcs=false -o $@ ./cmd/portolan
