@@ -38,6 +38,9 @@ func (s *Source) Hex(n int) string { return s.pick(n, "0123456789abcdef") }
 // Base32 returns n capital letters and digits, as in access keys.
 func (s *Source) Base32(n int) string { return s.pick(n, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") }
 
+// Base36 returns n small letters and digits, as in the ids of swarms.
+func (s *Source) Base36(n int) string { return s.pick(n, "0123456789abcdefghijklmnopqrstuvwxyz") }
+
 // Digits returns n decimal digits, the first of them not zero.
 func (s *Source) Digits(n int) string { return s.pick(1, "123456789") + s.pick(n-1, "0123456789") }
 

@@ -26,6 +26,7 @@ func TestFormats(t *testing.T) {
 		`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`: s.UUID(),
 		`^[0-9a-f]{17}$`:  s.Hex(17),
 		`^[A-Z2-7]{16}$`:  s.Base32(16),
+		`^[0-9a-z]{25}$`:  s.Base36(25),
 		`^[1-9][0-9]{9}$`: s.Digits(10),
 	} {
 		if !regexp.MustCompile(pattern).MatchString(id) {
