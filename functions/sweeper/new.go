@@ -12,16 +12,26 @@ import (
 	"portolan/shared/contract"
 	"portolan/shared/ecs/glance"
 	"portolan/shared/environment"
+	"portolan/shared/kubernetes"
 	"portolan/shared/orchestrator"
+	"portolan/shared/session"
 	"portolan/shared/store"
 )
 
+// sessionName is that of the role session under which the sweeper looks at clusters
+// of Kubernetes: it works for no operation.
+const sessionName = "sweeper"
+
 // New builds the handler from what its Lambda function is given.
 func New(env *environment.Environment) *Handler {
+	looking := session.New(env.AWS, env.Get("OPERATION_ROLE_ARN")).Config(sessionName)
 	return &Handler{
 		Images: ecr.NewFromConfig(env.AWS), Region: env.AWS.Region,
 		Services: map[contract.Orchestrator]orchestrator.Glancer{
 			contract.Ecs: glance.New(ecs.NewFromConfig(env.AWS)),
+			contract.Kubernetes: kubernetes.New(kubernetes.Config{
+				AWS: looking, WrapTransport: env.WrapTransport, Now: env.Now, Log: env.Log,
+			}),
 		},
 		Store:      store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
 		Executions: sfn.NewFromConfig(env.AWS), Alarms: cloudwatch.NewFromConfig(env.AWS),

@@ -57,6 +57,7 @@ func onlyKubernetes(g access.Grant) bool {
 // kubernetesOnly are the permissions of other services that stacks of Kubernetes need.
 var kubernetesOnly = map[access.Grant]bool{
 	{Role: "ServiceOperation", Action: "iam:GetRole"}:                                       true,
+	{Role: "SweeperFunction", Action: "sts:AssumeRole"}:                                     true,
 	{Role: "Stack", Action: "ec2:AuthorizeSecurityGroupEgress"}:                             true,
 	{Role: "Stack", Action: "ec2:RevokeSecurityGroupEgress"}:                                true,
 	{Role: "Stack", Action: "iam:AttachRolePolicy"}:                                         true,

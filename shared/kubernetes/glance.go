@@ -16,17 +16,21 @@ const (
 )
 
 // Glance implements orchestrator.Glancer. It makes one request for each 250 Deployments
-// of Portolan's and one for its DaemonSets, however many services are asked for. Scaler
-// is told, too: with one, the number of tasks is no drift. Credentials that do not see
-// all namespaces see the services of the cluster's own.
+// of Portolan's and one for its DaemonSets, however many services are asked for; for one
+// service it asks for that one. Scaler is told, too: with one, the number of tasks is no
+// drift. Credentials that do not see all namespaces see the services of the cluster's own.
 func (d *Driver) Glance(ctx context.Context, cluster orchestrator.ClusterRef, names []string) (map[string]orchestrator.Observation, error) {
 	c, err := d.connect(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.workloads(ctx, "")
+	only := ""
+	if len(names) == 1 {
+		only = names[0]
+	}
+	all, err := c.workloads(ctx, "", only)
 	if denied(err) {
-		all, err = c.workloads(ctx, namespaceOf(orchestrator.ServiceRef{Cluster: cluster}))
+		all, err = c.workloads(ctx, namespaceOf(orchestrator.ServiceRef{Cluster: cluster}), only)
 	}
 	if err != nil {
 		return nil, err
@@ -49,9 +53,12 @@ func (d *Driver) Glance(ctx context.Context, cluster orchestrator.ClusterRef, na
 	return seen, nil
 }
 
-// workloads lists the workloads of the cluster's services.
-func (c *connection) workloads(ctx context.Context, namespace string) ([]*workload, error) {
+// workloads lists the workloads of the cluster's services, or of only one of them.
+func (c *connection) workloads(ctx context.Context, namespace, only string) ([]*workload, error) {
 	ours := labelManagedBy + "=" + manager + "," + labelPartOf + "=" + c.cluster.Name
+	if only != "" {
+		ours += "," + labelService + "=" + only
+	}
 	var all []*workload
 	s := selection{labels: ours, limit: workloadsPage}
 	for range workloadsPages {
