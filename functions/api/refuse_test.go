@@ -86,7 +86,7 @@ var unreadable = map[string]refusalCase{
 // impossible requests can be read, and ask for what cannot be.
 var impossible = map[string]refusalCase{
 	"an unknown orchestrator": {"POST", clusters, with(fargate, `"ecs","ecs"`, `"nomad","ecs"`), nil, 422, problem.Invalid, "",
-		[]string{`/orchestrator "nomad" is not one of: ecs, kubernetes`}},
+		[]string{`/orchestrator "nomad" is not one of: ecs, kubernetes, swarm`}},
 	"no object": {"POST", clusters, `[]`, nil, 422, problem.Invalid, "", []string{` must be an object, not an array`}},
 	"missing and unknown fields": {"POST", clusters, `{"name":"far","orchestrator":"ecs","nodepools":[]}`, nil, 422, problem.Invalid, "",
 		[]string{`/team is missing`, `/nodepools is no known field; "nodePools" is the nearest one`}},

@@ -5,6 +5,7 @@ import (
 
 	"portolan/shared/contract"
 	"portolan/shared/model"
+	"portolan/shared/orchestrator"
 )
 
 func clusterView(c model.Cluster) contract.Cluster {
@@ -12,7 +13,7 @@ func clusterView(c model.Cluster) contract.Cluster {
 		Name: c.Name(), Team: c.Spec.Team, Orchestrator: c.Spec.Orchestrator, Drift: c.Spec.Drift,
 		Status: c.Status, StatusReason: c.Reason, Generation: c.Generation, ObservedGeneration: c.Observed,
 		Network: c.Spec.Network, Adopted: c.Spec.Adopted, Ecs: c.Spec.Ecs, Kubernetes: c.Spec.Kubernetes,
-		Version: c.OrchestratorVersion, Stacks: c.Stacks, Endpoint: c.Endpoint,
+		Swarm: c.Spec.Swarm, Version: c.OrchestratorVersion, Stacks: c.Stacks, Endpoint: c.Endpoint,
 		CreatedAt: c.CreatedAt, NodePools: make([]contract.NodePool, len(c.NodePools)),
 	}
 	for i, pool := range c.NodePools {
@@ -30,7 +31,12 @@ func nodePoolView(c *model.Cluster, pool model.NodePool) contract.NodePool {
 		if spec.Name == pool.Name {
 			out.InstanceType, out.Spot = spec.InstanceType, spec.Spot
 			out.KeyPair, out.RootVolumeGiB = spec.KeyPair, spec.RootVolumeGiB
+			out.RootVolumeType, out.EbsOptimized = spec.RootVolumeType, spec.EbsOptimized
 		}
+	}
+	if m := c.Spec.Swarm.Managers; m.Count > 0 && pool.Name == orchestrator.SwarmManagersPool {
+		out.InstanceType, out.KeyPair, out.RootVolumeGiB = m.InstanceType, m.KeyPair, m.RootVolumeGiB
+		out.RootVolumeType, out.EbsOptimized = m.RootVolumeType, m.EbsOptimized
 	}
 	return out
 }

@@ -245,6 +245,7 @@ func (e OperationStatus) Valid() bool {
 const (
 	Ecs        Orchestrator = "ecs"
 	Kubernetes Orchestrator = "kubernetes"
+	Swarm      Orchestrator = "swarm"
 )
 
 // Valid indicates whether the value is a known member of the Orchestrator enum.
@@ -253,6 +254,8 @@ func (e Orchestrator) Valid() bool {
 	case Ecs:
 		return true
 	case Kubernetes:
+		return true
+	case Swarm:
 		return true
 	default:
 		return false
@@ -364,6 +367,60 @@ func (e ServiceStatus) Valid() bool {
 	}
 }
 
+// Defines values for SwarmChannel.
+const (
+	ChannelEdge   SwarmChannel = "edge"
+	ChannelStable SwarmChannel = "stable"
+)
+
+// Valid indicates whether the value is a known member of the SwarmChannel enum.
+func (e SwarmChannel) Valid() bool {
+	switch e {
+	case ChannelEdge:
+		return true
+	case ChannelStable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SwarmServiceEndpointMode.
+const (
+	EndpointDnsrr SwarmServiceEndpointMode = "dnsrr"
+	EndpointVip   SwarmServiceEndpointMode = "vip"
+)
+
+// Valid indicates whether the value is a known member of the SwarmServiceEndpointMode enum.
+func (e SwarmServiceEndpointMode) Valid() bool {
+	switch e {
+	case EndpointDnsrr:
+		return true
+	case EndpointVip:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SwarmServiceUpdateOrder.
+const (
+	StartFirst SwarmServiceUpdateOrder = "start-first"
+	StopFirst  SwarmServiceUpdateOrder = "stop-first"
+)
+
+// Valid indicates whether the value is a known member of the SwarmServiceUpdateOrder enum.
+func (e SwarmServiceUpdateOrder) Valid() bool {
+	switch e {
+	case StartFirst:
+		return true
+	case StopFirst:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TolerationEffect.
 const (
 	NoExecute        TolerationEffect = "NoExecute"
@@ -412,13 +469,34 @@ func (e Verb) Valid() bool {
 	}
 }
 
+// Defines values for VolumeType.
+const (
+	VolumeGp2      VolumeType = "gp2"
+	VolumeGp3      VolumeType = "gp3"
+	VolumeStandard VolumeType = "standard"
+)
+
+// Valid indicates whether the value is a known member of the VolumeType enum.
+func (e VolumeType) Valid() bool {
+	switch e {
+	case VolumeGp2:
+		return true
+	case VolumeGp3:
+		return true
+	case VolumeStandard:
+		return true
+	default:
+		return false
+	}
+}
+
 // AdoptedCluster Present on a cluster that somebody else made. Portolan looks at it, changes what `verbs` allow, and lets go of it
 // when it is retired, without deleting what it did not make.
 type AdoptedCluster struct {
-	// Credentials ARN of the secret that lets Portolan in: a kubeconfig for kubernetes. Its name begins with portolan/ and the team.
+	// Credentials ARN of the secret that lets Portolan in: a kubeconfig for kubernetes; for swarm a JSON object with ca, certificate and key in PEM, unless the engine is a socket. Its name begins with portolan/ and the team.
 	//
 	// Example: arn:aws:secretsmanager:eu-central-1:123456789012:secret:portolan/shop/prod-AbCdEf
-	Credentials string `json:"credentials"`
+	Credentials string `json:"credentials,omitempty,omitzero"`
 
 	// Verbs What Portolan may do on an adopted cluster; only to look when empty. `deploy` creates, rolls out and removes services, `scale`
 	// changes their number of tasks, `drain` cordons and drains nodes, `repair` puts drift right, `run` runs jobs.
@@ -560,6 +638,10 @@ type Cluster struct {
 	Status       ClusterStatus `json:"status"`
 	StatusReason string        `json:"statusReason,omitempty,omitzero"`
 
+	// Swarm Docker engines in swarm mode, with what Docker for AWS could be told. The workers are `nodePools`; the managers are the
+	// node pool `managers`, whose size can be changed like that of any other, one manager at a time.
+	Swarm SwarmCluster `json:"swarm,omitempty,omitzero"`
+
 	// Team A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
 	//
 	// Example: web
@@ -608,9 +690,13 @@ type ClusterSpec struct {
 	// Network A new VPC, unless `vpcId` names an existing one.
 	Network Network `json:"network,omitempty,omitzero"`
 
-	// NodePools Nodes by shape. One for ECS on EC2; none for ECS on Fargate and for an adopted cluster.
+	// NodePools Nodes by shape. One for ECS on EC2; none for ECS on Fargate and for an adopted cluster; the workers of swarm.
 	NodePools    []NodePoolSpec `json:"nodePools,omitempty,omitzero"`
 	Orchestrator Orchestrator   `json:"orchestrator"`
+
+	// Swarm Docker engines in swarm mode, with what Docker for AWS could be told. The workers are `nodePools`; the managers are the
+	// node pool `managers`, whose size can be changed like that of any other, one manager at a time.
+	Swarm SwarmCluster `json:"swarm,omitempty,omitzero"`
 
 	// Team A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
 	//
@@ -784,6 +870,17 @@ type KubernetesService struct {
 	Tolerations    []Toleration `json:"tolerations,omitempty,omitzero"`
 }
 
+// ListenerCertificate defines model for ListenerCertificate.
+type ListenerCertificate struct {
+	// Certificate ARN in Certificate Manager.
+	//
+	// Example: arn:aws:acm:eu-central-1:123456789012:certificate/0b7a51f8-1f0c-4d2a-9f6e-3f6b1c9a7d10
+	Certificate string `json:"certificate"`
+
+	// Port The hostPort of one of the service's ports.
+	Port int `json:"port"`
+}
+
 // LoadBalancer defines model for LoadBalancer.
 type LoadBalancer struct {
 	ContainerPort int `json:"containerPort"`
@@ -837,6 +934,7 @@ type NodeName = string
 
 // NodePool defines model for NodePool.
 type NodePool struct {
+	EbsOptimized bool   `json:"ebsOptimized,omitempty,omitzero"`
 	InstanceType string `json:"instanceType"`
 	KeyPair      string `json:"keyPair,omitempty,omitzero"`
 
@@ -845,8 +943,11 @@ type NodePool struct {
 	// Example: web
 	Name          Name `json:"name"`
 	RootVolumeGiB int  `json:"rootVolumeGiB,omitempty,omitzero"`
-	Size          int  `json:"size"`
-	SizeMax       int  `json:"sizeMax"`
+
+	// RootVolumeType Kind of the nodes' root volume, for swarm; gp3 when absent.
+	RootVolumeType VolumeType `json:"rootVolumeType,omitempty,omitzero"`
+	Size           int        `json:"size"`
+	SizeMax        int        `json:"sizeMax"`
 
 	// SizeObserved Nodes that had joined when the pool was last looked at.
 	SizeObserved int  `json:"sizeObserved"`
@@ -860,6 +961,9 @@ type NodePoolScale struct {
 
 // NodePoolSpec defines model for NodePoolSpec.
 type NodePoolSpec struct {
+	// EbsOptimized Whether the nodes have bandwidth of their own to their volumes; for swarm.
+	EbsOptimized bool `json:"ebsOptimized,omitempty,omitzero"`
+
 	// InstanceType Example: m6i.large
 	InstanceType string `json:"instanceType"`
 
@@ -869,8 +973,13 @@ type NodePoolSpec struct {
 	// Name A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
 	//
 	// Example: web
-	Name          Name `json:"name"`
-	RootVolumeGiB int  `json:"rootVolumeGiB,omitempty,omitzero"`
+	Name Name `json:"name"`
+
+	// RootVolumeGiB At least 30, but for swarm.
+	RootVolumeGiB int `json:"rootVolumeGiB,omitempty,omitzero"`
+
+	// RootVolumeType Kind of the nodes' root volume, for swarm; gp3 when absent.
+	RootVolumeType VolumeType `json:"rootVolumeType,omitempty,omitzero"`
 
 	// Size Number of nodes wanted.
 	Size int `json:"size"`
@@ -1178,7 +1287,10 @@ type ServiceSpec struct {
 
 	// Secrets From the variable's name to the ARN of its value in Secrets Manager or Parameter Store.
 	Secrets map[string]string `json:"secrets,omitempty,omitzero"`
-	Volumes []Volume          `json:"volumes,omitempty,omitzero"`
+
+	// Swarm A port of `ports` with a `hostPort` is published on every node by the routing mesh, and becomes a listener of the cluster's load balancer.
+	Swarm   SwarmService `json:"swarm,omitempty,omitzero"`
+	Volumes []Volume     `json:"volumes,omitempty,omitzero"`
 }
 
 // ServiceSpecMode So many tasks as `replicas` says, or one on each node.
@@ -1186,6 +1298,133 @@ type ServiceSpecMode string
 
 // ServiceStatus defines model for ServiceStatus.
 type ServiceStatus string
+
+// SwarmChannel Which engine the nodes get; stable when absent.
+type SwarmChannel string
+
+// SwarmCluster Docker engines in swarm mode, with what Docker for AWS could be told. The workers are `nodePools`; the managers are the
+// node pool `managers`, whose size can be changed like that of any other, one manager at a time.
+type SwarmCluster struct {
+	// Addresses Of an adopted swarm, where the managers' Engine API is reached with mutual TLS, or a socket on the machine of `portolan local`.
+	Addresses []string `json:"addresses,omitempty,omitzero"`
+
+	// AllowedIngress Who may reach the load balancer's listeners where `port` is 80, and the nodes' SSH where it is 22.
+	AllowedIngress []Ingress `json:"allowedIngress,omitempty,omitzero"`
+
+	// Channel Which engine the nodes get; stable when absent.
+	Channel SwarmChannel `json:"channel,omitempty,omitzero"`
+
+	// CloudWatchLogs Whether the tasks' output goes to CloudWatch Logs.
+	CloudWatchLogs *bool `json:"cloudWatchLogs,omitempty"`
+
+	// EncryptSharedStorage Whether that file system is encrypted at rest.
+	EncryptSharedStorage bool          `json:"encryptSharedStorage,omitempty,omitzero"`
+	Managers             SwarmManagers `json:"managers,omitempty,omitzero"`
+
+	// ServerName The name in an adopted swarm's server certificates, where it is not the address.
+	//
+	// Example: swarm.example.com
+	ServerName string `json:"serverName,omitempty,omitzero"`
+
+	// SharedStorage Whether the cluster has an EFS file system, which each node has at /mnt/shared.
+	SharedStorage bool `json:"sharedStorage,omitempty,omitzero"`
+
+	// SystemPrune Whether each node removes images, containers and networks that nothing uses, once a day.
+	SystemPrune bool `json:"systemPrune,omitempty,omitzero"`
+}
+
+// SwarmFile An existing config or secret of the swarm, as a file in the tasks.
+type SwarmFile struct {
+	// Mode The file's permission bits, 292 being 0444.
+	Mode *int `json:"mode,omitempty"`
+
+	// Name Example: backend
+	Name SwarmName `json:"name"`
+
+	// Path Where the tasks find it; its name below / for a config and below /run/secrets for a secret when absent.
+	//
+	// Example: /etc/web.conf
+	Path string `json:"path,omitempty,omitzero"`
+}
+
+// SwarmManagers defines model for SwarmManagers.
+type SwarmManagers struct {
+	// Count 1, 3, 5 or 7.
+	//
+	// Example: 3
+	Count int `json:"count"`
+
+	// EbsOptimized Whether the managers have bandwidth of their own to their volumes.
+	EbsOptimized bool `json:"ebsOptimized,omitempty,omitzero"`
+
+	// InstanceType Example: m6i.large
+	InstanceType string `json:"instanceType"`
+
+	// KeyPair Name of the EC2 key pair for SSH.
+	KeyPair       string `json:"keyPair,omitempty,omitzero"`
+	RootVolumeGiB int    `json:"rootVolumeGiB,omitempty,omitzero"`
+
+	// RootVolumeType Kind of the nodes' root volume, for swarm; gp3 when absent.
+	RootVolumeType VolumeType `json:"rootVolumeType,omitempty,omitzero"`
+}
+
+// SwarmMount defines model for SwarmMount.
+type SwarmMount struct {
+	// ContainerPath Example: /var/cache
+	ContainerPath string `json:"containerPath"`
+
+	// Driver Example: backend
+	Driver   SwarmName `json:"driver,omitempty,omitzero"`
+	ReadOnly bool      `json:"readOnly,omitempty,omitzero"`
+
+	// SizeMiB Of memory, for a mount that names no volume.
+	SizeMiB int `json:"sizeMiB,omitempty,omitzero"`
+
+	// Volume Example: backend
+	Volume SwarmName `json:"volume,omitempty,omitzero"`
+}
+
+// SwarmName Example: backend
+type SwarmName = string
+
+// SwarmService A port of `ports` with a `hostPort` is published on every node by the routing mesh, and becomes a listener of the cluster's load balancer.
+type SwarmService struct {
+	// Certificates The published ports whose listeners end TLS. The others speak plain HTTP.
+	Certificates []ListenerCertificate `json:"certificates,omitempty,omitzero"`
+	Configs      []SwarmFile           `json:"configs,omitempty,omitzero"`
+
+	// EndpointMode One virtual address for all tasks, or the addresses of all from DNS; vip when absent.
+	EndpointMode SwarmServiceEndpointMode `json:"endpointMode,omitempty,omitzero"`
+
+	// Listeners Whether published TCP ports become listeners of the cluster's load balancer.
+	Listeners *bool `json:"listeners,omitempty"`
+
+	// MonitorSeconds For so long after its start a new task's failure counts.
+	MonitorSeconds int          `json:"monitorSeconds,omitempty,omitzero"`
+	Mounts         []SwarmMount `json:"mounts,omitempty,omitzero"`
+
+	// Networks Names of existing overlay networks that the tasks join.
+	Networks []SwarmName `json:"networks,omitempty,omitzero"`
+
+	// Preferences Labels over whose values the tasks are spread evenly, before `placement.spread`.
+	Preferences []string `json:"preferences,omitempty,omitzero"`
+
+	// ReplicasPerNodeMax No node gets more tasks of the service.
+	ReplicasPerNodeMax int         `json:"replicasPerNodeMax,omitempty,omitzero"`
+	SecretFiles        []SwarmFile `json:"secretFiles,omitempty,omitzero"`
+
+	// UpdateDelaySeconds Between one batch of a rollout and the next.
+	UpdateDelaySeconds int `json:"updateDelaySeconds,omitempty,omitzero"`
+
+	// UpdateOrder Whether a new task starts before the old one stops; start-first when absent, unless `rollout` leaves no room for it.
+	UpdateOrder SwarmServiceUpdateOrder `json:"updateOrder,omitempty,omitzero"`
+}
+
+// SwarmServiceEndpointMode One virtual address for all tasks, or the addresses of all from DNS; vip when absent.
+type SwarmServiceEndpointMode string
+
+// SwarmServiceUpdateOrder Whether a new task starts before the old one stops; start-first when absent, unless `rollout` leaves no room for it.
+type SwarmServiceUpdateOrder string
 
 // Target What an operation changes. Only one operation at a time does.
 type Target struct {
@@ -1272,6 +1511,9 @@ type Volume struct {
 	// Example: gp3
 	StorageClass string `json:"storageClass,omitempty,omitzero"`
 }
+
+// VolumeType Kind of the nodes' root volume, for swarm; gp3 when absent.
+type VolumeType string
 
 // Workload defines model for Workload.
 type Workload struct {

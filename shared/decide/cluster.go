@@ -116,8 +116,12 @@ func CheckCluster(spec contract.ClusterSpec) []fault.Field {
 				pool.SizeMax, pool.Size)
 		}
 	}
+	if saysAdopted(spec) && spec.Orchestrator != contract.Swarm && spec.Adopted.Credentials == "" {
+		b.add("/adopted/credentials", "is missing: it names the secret that lets Portolan in")
+	}
 	b.ecs(spec)
 	b.kubernetes(spec)
+	b.swarm(spec)
 	return b
 }
 
@@ -168,18 +172,18 @@ func (b *blame) ecs(spec contract.ClusterSpec) {
 			b.add("/ecs/instanceRole", "must be left out for ecs on FARGATE, which has no nodes")
 		}
 	}
-	b.ingress(spec.Ecs)
+	b.ingress("/ecs", spec.Ecs.AllowedIngress, spec.Ecs.Capacity != contract.FARGATE)
 }
 
-// ingress checks who may reach the cluster. Its stack takes one range for each
-// port.
-func (b *blame) ingress(ecs contract.EcsCluster) {
+// ingress checks who may reach the cluster that the block at a pointer describes. Its
+// stack takes one range for each port.
+func (b *blame) ingress(block string, ingress []contract.Ingress, hasNodes bool) {
 	first := map[contract.IngressPort]int{}
-	for i, allowed := range ecs.AllowedIngress {
-		at := fmt.Sprintf("/ecs/allowedIngress/%d", i)
+	for i, allowed := range ingress {
+		at := fmt.Sprintf("%s/allowedIngress/%d", block, i)
 		if before, found := first[allowed.Port]; found {
-			b.add(at, "is a second range for port %d, after /ecs/allowedIngress/%d; ecs takes one for each port",
-				allowed.Port, before)
+			b.add(at, "is a second range for port %d, after %s/allowedIngress/%d; %s takes one for each port",
+				allowed.Port, block, before, block[1:])
 		} else {
 			first[allowed.Port] = i
 		}
@@ -187,7 +191,7 @@ func (b *blame) ingress(ecs contract.EcsCluster) {
 		if allowed.Port != contract.N22 {
 			continue
 		}
-		if ecs.Capacity == contract.FARGATE {
+		if !hasNodes {
 			b.add(at+"/port", "must not be 22 for ecs on FARGATE, which has no nodes")
 		}
 		if strings.HasSuffix(allowed.Cidr, "/0") && !allowed.OpenToTheInternet {

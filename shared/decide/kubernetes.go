@@ -10,7 +10,12 @@ import (
 )
 
 // Adopted says whether a description is of a cluster that somebody else made.
-func Adopted(spec contract.ClusterSpec) bool { return spec.Adopted.Credentials != "" }
+func Adopted(spec contract.ClusterSpec) bool {
+	return spec.Adopted.Credentials != "" || len(spec.Swarm.Addresses) > 0
+}
+
+// saysAdopted says whether a description speaks of adoption at all.
+func saysAdopted(spec contract.ClusterSpec) bool { return !reflect.ValueOf(spec.Adopted).IsZero() }
 
 // kubernetes checks what only clusters of the orchestrator kubernetes say, and
 // what they cannot say.
@@ -30,8 +35,8 @@ func (b *blame) notKubernetes(spec contract.ClusterSpec) {
 	if !reflect.ValueOf(spec.Kubernetes).IsZero() {
 		b.add("/kubernetes", "must be left out for %s", spec.Orchestrator)
 	}
-	if Adopted(spec) {
-		b.add("/adopted", "must be left out for %s: only a cluster of kubernetes can be adopted", spec.Orchestrator)
+	if Adopted(spec) && spec.Orchestrator == contract.Ecs {
+		b.add("/adopted", "must be left out for ecs: only a cluster of kubernetes or swarm can be adopted")
 	}
 	for i, pool := range spec.NodePools {
 		if pool.Spot {
@@ -138,6 +143,9 @@ func PrivateOnly(k contract.KubernetesCluster) bool {
 
 // AdoptedFacts are what a description says of how an adopted cluster is reached.
 func AdoptedFacts(spec contract.ClusterSpec) orchestrator.Facts {
+	if spec.Orchestrator == contract.Swarm {
+		return adoptedSwarmFacts(spec)
+	}
 	return orchestrator.Facts{Kubernetes: &orchestrator.KubernetesFacts{
 		Credentials: spec.Adopted.Credentials, Context: spec.Kubernetes.Context,
 		EKSCluster: spec.Kubernetes.EksCluster, Namespace: spec.Kubernetes.Namespace,

@@ -14,6 +14,7 @@ type ClusterRef struct {
 type Facts struct {
 	ECS        *ECSFacts        `json:"ecs,omitempty"`
 	Kubernetes *KubernetesFacts `json:"kubernetes,omitempty"`
+	Swarm      *SwarmFacts      `json:"swarm,omitempty"`
 }
 
 // ECSFacts are the outputs of an ECS cluster's stack.
@@ -71,6 +72,55 @@ type KubernetesFacts struct {
 	VPC     string   `json:"vpc,omitempty"`
 	Subnets []string `json:"subnets,omitempty"`
 }
+
+// SwarmFacts say how the managers of a swarm are reached, and what the cluster is
+// made of.
+type SwarmFacts struct {
+	// Managers are where the managers' Engine API is: host:port, or unix:///path for the
+	// socket of an adopted engine on the machine of `portolan local`. Managers come and
+	// go, so one that does not answer says nothing about the others.
+	Managers []string `json:"managers,omitempty"`
+
+	// Credentials is the ARN of the secret with the client's side of mutual TLS, a JSON
+	// object of ca, certificate and key in PEM; empty for a socket.
+	Credentials string `json:"credentials,omitempty"`
+
+	// ServerName is the name in the engines' certificates where they share one; the
+	// address itself when it is empty.
+	ServerName string `json:"serverName,omitempty"`
+
+	// Connector is the ARN of the function in the cluster's VPC through which the engines
+	// are called; empty when they are called directly.
+	Connector string `json:"connector,omitempty"`
+
+	// SwarmID is the swarm's own id, known once its first manager has made it. An engine
+	// that tells of another one is in another swarm.
+	SwarmID string `json:"swarmId,omitempty"`
+
+	// AutoScalingGroups are those of the node pools; SwarmManagersPool is the managers'.
+	AutoScalingGroups map[string]string `json:"autoScalingGroups,omitempty"`
+
+	// LoadBalancerARN is the load balancer that published ports become listeners of, and
+	// ListenerARN its listener that services add rules to. Both are empty on an adopted
+	// swarm.
+	LoadBalancerARN string `json:"loadBalancerArn,omitempty"`
+	ListenerARN     string `json:"listenerArn,omitempty"`
+
+	VPC     string   `json:"vpc,omitempty"`
+	Subnets []string `json:"subnets,omitempty"`
+
+	// SecurityGroup is that of the nodes; the load balancer reaches every port of theirs.
+	SecurityGroup string `json:"securityGroup,omitempty"`
+
+	// LogGroup is where the tasks' output goes; empty when it stays on the nodes.
+	LogGroup string `json:"logGroup,omitempty"`
+
+	// FileSystem is the id of the shared storage; empty when there is none.
+	FileSystem string `json:"fileSystem,omitempty"`
+}
+
+// SwarmManagersPool is the name of the node pool of a swarm's managers.
+const SwarmManagersPool = "managers"
 
 // ServiceRef names a service on a cluster.
 type ServiceRef struct {

@@ -23,7 +23,7 @@ var checked = map[string]struct {
 		{Pointer: "/orchestrator", Detail: "is missing"},
 	}},
 	"an unknown orchestrator": {"ClusterSpec", `{"name":"web","team":"shop","orchestrator":"nomad"}`, []fault.Field{
-		{Pointer: "/orchestrator", Detail: `"nomad" is not one of: ecs, kubernetes`},
+		{Pointer: "/orchestrator", Detail: `"nomad" is not one of: ecs, kubernetes, swarm`},
 	}},
 	"a misspelt field": {"ClusterSpec", `{` + known + `,"nodePool":[]}`, []fault.Field{
 		{Pointer: "/nodePool", Detail: `is no known field; "nodePools" is the nearest one`},
