@@ -42,6 +42,7 @@ type Engine struct {
 	host      int // the last part of its address
 	directory string
 	arguments []string
+	client    *http.Client // of the socket
 
 	mu      sync.Mutex
 	process *process // nil while the host is off
@@ -54,6 +55,7 @@ func (b *Testbed) StartEngine(ctx context.Context, config EngineConfig) (*Engine
 		return nil, err
 	}
 	e := &Engine{name: config.Name, testbed: b, host: host, directory: filepath.Join(b.slot.directory, fmt.Sprint(host))}
+	e.client = newSocketClient(e.Socket())
 	if e.name == "" {
 		e.name = fmt.Sprintf("engine-%d", host)
 	}
@@ -161,14 +163,8 @@ func (e *Engine) boot(ctx context.Context) error {
 
 // wait waits until the engine answers. It gives up at once when it has ended.
 func (e *Engine) wait(ctx context.Context) error {
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", e.Socket())
-		},
-	}}
 	for {
-		err := ping(ctx, client)
+		err := e.ask(ctx, "/_ping", nil)
 		if err == nil {
 			return nil
 		}
@@ -183,22 +179,6 @@ func (e *Engine) wait(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-func ping(ctx context.Context, client *http.Client) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://engine/_ping", nil)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the engine answers %s", response.Status)
-	}
-	return nil
 }
 
 // Kill ends the host with all that runs on it at once, as a power cut does. Its data
@@ -234,6 +214,16 @@ func (e *Engine) Running() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.process != nil && !e.process.hasEnded()
+}
+
+// pid is the host's first process, where the host is on.
+func (e *Engine) pid() (int, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.process == nil || e.process.hasEnded() {
+		return 0, false
+	}
+	return e.process.command.Process.Pid, true
 }
 
 // Disconnect takes the host off the network, as if its cable were pulled.

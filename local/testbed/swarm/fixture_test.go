@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -23,13 +22,7 @@ type object = map[string]any
 // call sends a request to an engine's socket and reads its JSON answer into out, if
 // there is one.
 func (e *Engine) call(ctx context.Context, method, path string, body, out any) error {
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", e.Socket())
-		},
-	}}
-	return send(ctx, client, method, "http://engine/v1.41"+path, body, out)
+	return send(ctx, e.client, method, "http://engine/v1.41"+path, body, out)
 }
 
 func send(ctx context.Context, client *http.Client, method, url string, body, out any) error {
@@ -78,10 +71,10 @@ func clientWith(t *testing.T, identity Identity) *http.Client {
 	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
 }
 
-// eventually asks until there is no error, for a while that a busy machine suffices with.
+// eventually asks until there is no error, for a while that a very busy machine suffices with.
 func eventually(t *testing.T, what string, ask func() error) {
 	t.Helper()
-	deadline := time.After(90 * time.Second)
+	deadline := time.After(3 * time.Minute)
 	for {
 		err := ask()
 		if err == nil {
@@ -95,14 +88,9 @@ func eventually(t *testing.T, what string, ask func() error) {
 	}
 }
 
-// pull pulls an image and returns what the engine said last of it.
-func (e *Engine) pull(ctx context.Context, image string) error {
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", e.Socket())
-		},
-	}}
-	response, err := client.Post("http://engine/v1.41/images/create?fromImage="+image, "application/json", nil)
+// pull pulls an image, which ends with an error in the answer where it is none before.
+func (e *Engine) pull(image string) error {
+	response, err := e.client.Post("http://engine/v1.41/images/create?fromImage="+image, "application/json", nil)
 	if err != nil {
 		return err
 	}

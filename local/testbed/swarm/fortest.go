@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -68,4 +69,24 @@ func Main(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// PinnedForTest returns an image pinned by its digest, which behaves as its name says, as
+// the orchestrator contract's suite wants it: one of Workloads, and web where it is none.
+// What is called pull-fail is not in the registry.
+func PinnedForTest(t testing.TB, name string) string {
+	t.Helper()
+	repository := "shop/" + name
+	if name == "pull-fail" {
+		return SharedRegistry + "/" + repository + "@sha256:" + strings.Repeat("0a", 32)
+	}
+	workload := name
+	if _, known := Workloads[workload]; !known {
+		workload = "web"
+	}
+	image, err := ForTest(t).PushWorkload(t.Context(), workload, repository, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return SharedRegistry + "/" + repository + "@" + image.Digest
 }

@@ -38,7 +38,7 @@ func takeSlot(parent string) (*slot, error) {
 			continue
 		}
 		s := &slot{number, directory, lock}
-		if err = errors.Join(err, s.clean(), os.Mkdir(directory, 0o700)); err != nil {
+		if err = errors.Join(err, s.clean(), os.Mkdir(directory, 0o700), s.favour()); err != nil {
 			lock.Close()
 			return nil, fmt.Errorf("taking a place for engines: %w", err)
 		}
@@ -49,6 +49,20 @@ func takeSlot(parent string) (*slot, error) {
 
 // cgroup is the control group below which the slot's containers are.
 func (s *slot) cgroup() string { return fmt.Sprintf("/portolan-swarm-%d", s.number) }
+
+// favour gives the containers together as much of a busy processor as many processes
+// outside of control groups have. There, in version 1 of control groups, each process
+// counts as much as a whole group does by itself.
+func (s *slot) favour() error {
+	const root = "/sys/fs/cgroup/cpu"
+	if _, err := os.Stat(root + "/cpu.shares"); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := os.MkdirAll(root+s.cgroup(), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(root+s.cgroup()+"/cpu.shares", []byte("65536"), 0o644)
+}
 
 // clean removes the slot's data and control groups. Mounts and networks have gone with
 // the processes that had them.

@@ -23,6 +23,7 @@ type Testbed struct {
 	registry  *registry
 	names     []string // of registries
 	authority *Authority
+	mesh      *mesh // nil where the kernel has IPVS
 
 	mu      sync.Mutex
 	hosts   int // that got an address until now
@@ -53,8 +54,13 @@ func (b *Testbed) start(ctx context.Context) (err error) {
 	if b.network, err = startNetwork(ctx, b.slot.number); err != nil {
 		return err
 	}
-	b.registry, err = startRegistry(b.network.address(gateway))
-	return err
+	if b.registry, err = startRegistry(b.network.address(gateway)); err != nil {
+		return err
+	}
+	if !hasIPVS() {
+		b.mesh = startMesh(b)
+	}
+	return nil
 }
 
 // Directory is where the testbed keeps its data and the engines' logs. It is gone after
@@ -71,22 +77,35 @@ func (b *Testbed) Client() (Identity, error) {
 
 // Stop ends all engines and removes what they kept.
 func (b *Testbed) Stop() error {
-	b.mu.Lock()
-	engines := b.engines
-	b.mu.Unlock()
+	var failure error
+	if b.mesh != nil {
+		failure = b.mesh.end()
+	}
 	var killing sync.WaitGroup
-	for _, e := range engines {
+	for _, e := range b.running() {
 		killing.Go(e.Kill)
 	}
 	killing.Wait()
-	var failure error
 	if b.registry != nil {
-		failure = b.registry.stop()
+		failure = errors.Join(failure, b.registry.stop())
 	}
 	if b.network != nil {
 		b.network.stop()
 	}
 	return errors.Join(failure, b.slot.release())
+}
+
+// running returns the engines whose host is on.
+func (b *Testbed) running() []*Engine {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var on []*Engine
+	for _, e := range b.engines {
+		if e.Running() {
+			on = append(on, e)
+		}
+	}
+	return on
 }
 
 // newHost takes the next address of the network.

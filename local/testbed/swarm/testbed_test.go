@@ -90,12 +90,12 @@ func TestImagesArePulledByTagAndDigest(t *testing.T) {
 	if other := push(t, "web", "shop/web", "2"); other.Digest == image.Digest {
 		t.Errorf("two images have digest %s", image.Digest)
 	}
-	for _, name := range []string{SharedRegistry + "/shop/web:1", SharedRegistry + "/shop/web@" + image.Digest} {
-		if err := e.pull(t.Context(), name); err != nil {
+	for _, name := range []string{SharedRegistry + "/shop/web:1", PinnedForTest(t, "shop")} {
+		if err := e.pull(name); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	err := e.pull(t.Context(), SharedRegistry+"/shop/none@sha256:"+strings.Repeat("0a", 32))
+	err := e.pull(PinnedForTest(t, "pull-fail"))
 	if err == nil || !strings.Contains(err.Error(), "manifest unknown") {
 		t.Errorf("an image that is not there: %v", err)
 	}
@@ -191,7 +191,7 @@ func beKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	image := SharedRegistry + "/shop/web:1"
-	if err := e.pull(t.Context(), image); err != nil {
+	if err := e.pull(image); err != nil {
 		t.Fatal(err)
 	}
 	var made struct{ ID string }

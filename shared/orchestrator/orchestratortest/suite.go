@@ -36,6 +36,11 @@ type Harness struct {
 	// Image names the image that behaves as a name of the suite's says, where it has
 	// another name; nil where none has.
 	Image func(name string) string
+
+	// Pinned pins the image of a name of the suite's by its digest, where images are
+	// pulled from a registry; nil where any digest does. An image that is not in the
+	// registry cannot be pulled.
+	Pinned func(name string) string
 }
 
 // Run runs the suite. Setup is called once for each test, within its bubble, and
@@ -129,6 +134,9 @@ func (f *fixture) image(name string) string {
 
 // pinned returns an image of that name, pinned by a digest.
 func (f *fixture) pinned(name string) string {
+	if f.Pinned != nil {
+		return f.Pinned(name)
+	}
 	return f.image(name) + "@sha256:" + strings.Repeat("0a", 32)
 }
 
