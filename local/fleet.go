@@ -24,6 +24,8 @@ type fleet struct {
 	shown  *ec2.Fleet
 	groups *autoscaling.Server
 	log    *slog.Logger
+
+	machines Machines
 }
 
 func newFleet(compute *ec2.Service, log *slog.Logger) (*fleet, error) {
@@ -56,6 +58,7 @@ func (f *fleet) InstanceLaunched(ctx context.Context, i autoscaling.Instance) {
 	if err != nil {
 		f.log.Error("an instance cannot be shown", "instance", i.ID, "error", err)
 	}
+	f.launchMachine(ctx, i)
 }
 
 // InstanceTerminated implements autoscaling.Instances.
@@ -63,6 +66,7 @@ func (f *fleet) InstanceTerminated(ctx context.Context, id string) {
 	if err := f.shown.Terminated(ctx, id); err != nil {
 		f.log.Error("an instance cannot be shown as ended", "instance", id, "error", err)
 	}
+	f.machines.Terminated(ctx, id)
 }
 
 // balancers tells load balancers where tasks listen, as ECS does.

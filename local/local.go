@@ -40,6 +40,7 @@ import (
 	"portolan/local/sqs"
 	"portolan/local/states"
 	"portolan/local/states/sdktask"
+	"portolan/local/swarm"
 	"portolan/local/tagging"
 	"portolan/local/trail"
 	"portolan/local/unique"
@@ -79,6 +80,9 @@ type Config struct {
 	// a process would leave that is killed at that moment.
 	Writing func()
 
+	// Machines run the Docker engines of instances; simulated ones where it is nil.
+	Machines Machines
+
 	// Build is put around how the handlers of functions are built; nil builds them
 	// as they are deployed. A simulation reaches into functions here.
 	Build func(logicalID string, env *environment.Environment, build Builder) lambda.Handler
@@ -104,6 +108,9 @@ type Local struct {
 	SQS          *sqs.Server
 	Secrets      *secretsmanager.Server
 	Identity     *identity.Server
+
+	// Engines are the simulated Docker engines of instances; nil where Config has others.
+	Engines *swarm.Engines
 
 	// Guard refuses what roles may not do, and knows what they did.
 	Guard *access.Guard
@@ -218,7 +225,7 @@ func (l *Local) assume(roleARN, session string) (aws.Credentials, error) {
 // startFunctions starts the runtime of functions, and the bus that calls them.
 func (l *Local) startFunctions(context.Context) (err error) {
 	entropy := &lockedEntropy{source: ulid.Monotonic(rand.NewChaCha8(ulidSeed(l.config.Seed)), 0)}
-	base := environment.Environment{Log: l.config.Log, Now: l.Clock.Now, NewID: func() string {
+	base := environment.Environment{Log: l.config.Log, Now: l.Clock.Now, WrapTransport: l.intoMachines, NewID: func() string {
 		return ulid.MustNew(ulid.Timestamp(l.Clock.Now()), entropy).String()
 	}}
 	if l.runtime, err = newRuntime(l.deployment.functions, l.roleConfig, base, l.config.Build); err != nil {
@@ -390,6 +397,9 @@ func (l *Local) startOrchestrators() (err error) {
 		return err
 	}
 	l.closers = append(l.closers, l.ECS.Close)
+	if err := l.startEngines(); err != nil {
+		return err
+	}
 	l.AutoScaling, err = autoscaling.New(autoscaling.Config{
 		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region, Events: l.Events,
 		Templates: l.fleet, Instances: l.fleet, Agents: l.ECS,

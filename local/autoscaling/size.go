@@ -17,6 +17,13 @@ var burstable = map[string]size{"nano": {2048, 512}, "micro": {2048, 1024}, "sma
 var virtualCPUs = map[string]int{"medium": 1, "large": 2, "xlarge": 4, "2xlarge": 8, "3xlarge": 12, "4xlarge": 16,
 	"8xlarge": 32, "9xlarge": 36, "12xlarge": 48, "16xlarge": 64, "24xlarge": 96}
 
+// SizeOf is what an instance type has: CPU units, of which a vCPU has 1,024, and MiB of
+// memory that are left to containers.
+func SizeOf(instanceType string) (cpu, memoryMiB int) {
+	s := sizeOf(instanceType)
+	return s.cpu, s.memory
+}
+
 // sizeOf is the size of an instance type; of an unknown one, that of m5.large.
 func sizeOf(instanceType string) size {
 	family, name, _ := strings.Cut(instanceType, ".")

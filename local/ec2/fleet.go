@@ -167,6 +167,26 @@ func (f *Fleet) Instances() []Instance {
 	return all
 }
 
+// Instance returns one instance that has not ended.
+func (f *Fleet) Instance(id string) (Instance, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k, ok := f.instances.Get(id)
+	return k.Instance, ok && k.Ended.IsZero()
+}
+
+// Readdress gives an instance another private address than its subnet's next.
+func (f *Fleet) Readdress(id, address string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k, ok := f.instances.Get(id)
+	if !ok {
+		return fmt.Errorf("EC2 has no instance %s", id)
+	}
+	k.PrivateIP = address
+	return f.instances.Put(k)
+}
+
 // TerminateInstance implements Instances.
 func (f *Fleet) TerminateInstance(_ context.Context, id string) error {
 	if f.end == nil || !f.end(id) {

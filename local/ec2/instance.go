@@ -29,6 +29,16 @@ type Instance struct {
 	Tags             []Tag
 }
 
+// Tag is the value of a tag; empty without it.
+func (v Instance) Tag(key string) string {
+	for _, t := range v.Tags {
+		if t.Key == key {
+			return t.Value
+		}
+	}
+	return ""
+}
+
 // A NetworkInterface is a network interface in a subnet.
 type NetworkInterface struct {
 	ID               string                `json:"networkInterfaceId"`

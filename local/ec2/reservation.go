@@ -92,7 +92,7 @@ func (s *Service) viewOf(instance Instance) instanceView {
 		return v
 	}
 	v.SubnetID, v.VpcID, v.PrivateIP, v.PublicIP = instance.SubnetID, subnet.VpcID, instance.PrivateIP, instance.PublicIP
-	v.PrivateDNSName = "ip-" + strings.ReplaceAll(instance.PrivateIP, ".", "-") + "." + s.config.Region + ".compute.internal"
+	v.PrivateDNSName = s.HostName(instance.PrivateIP)
 	for _, id := range instance.SecurityGroupIDs {
 		group, _ := s.groups.Get(id)
 		v.SecurityGroups = append(v.SecurityGroups, GroupIdentifier{id, group.GroupName})
@@ -101,6 +101,11 @@ func (s *Service) viewOf(instance Instance) instanceView {
 	own.VpcID, own.OwnerID = subnet.VpcID, s.config.Account
 	v.Interfaces = []NetworkInterface{own}
 	return v
+}
+
+// HostName is the name that an instance has by its private address.
+func (s *Service) HostName(address string) string {
+	return "ip-" + strings.ReplaceAll(address, ".", "-") + "." + s.config.Region + ".compute.internal"
 }
 
 type describeInstancesInput struct {
