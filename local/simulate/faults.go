@@ -31,6 +31,7 @@ func (w *World) fault(name, format string, args ...any) {
 // A call is one call of AWS on its way.
 type call struct {
 	service, operation string
+	cluster            string // whose API server is called
 	caller             wire.Identity
 	body               []byte
 	invocation         *invocation // nil for a machine's own
@@ -150,5 +151,5 @@ func (c *call) name() string {
 			text = sorted
 		}
 	}
-	return c.caller.ARN + " " + c.service + " " + c.operation + " " + hash(text)
+	return c.caller.ARN + " " + c.cluster + " " + c.service + " " + c.operation + " " + hash(text)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -77,6 +78,7 @@ func (w *World) build(id string, env *environment.Environment, build local.Build
 			})
 		})
 	}
+	env.WrapTransport = func(http.RoundTripper) http.RoundTripper { return apiServers{w} }
 	if w.Bug.Client != nil {
 		env.AWS.HTTPClient = w.Bug.Client(id, env.AWS.HTTPClient.Do)
 	}
@@ -132,9 +134,6 @@ var doors = map[string]func(detailType string) bool{
 
 func (f *function) isDoor() bool { return doors[f.id] != nil }
 
-// callsMost is how many calls of AWS most invocations make at most.
-const callsMost = 12
-
 func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	w, i := f.w, &invocation{function: f.id}
 	if err := json.Unmarshal(payload, &i.step); err == nil && i.step.Target != "" {
@@ -142,12 +141,15 @@ func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		i.lease, i.wanted = w.watch.leases[i.step.Target], w.watch.wantedOf(i.step.Target)
 	}
 	if w.befalls(w.Plan.Profile.Kills) {
-		i.dies = 1 + w.random.IntN(callsMost)
+		// Before any call that the function is known to make, or its answer.
+		i.dies = 1 + w.random.IntN(max(w.most[f.id], 1))
 	}
 	answer, err := f.handler.Invoke(context.WithValue(ctx, invocationKey{}, i), payload)
 	w.turn.pass(func() string { return "return " + f.id + " " + hash(payload) })
+	survives := i.survives()
+	w.most[f.id] = max(w.most[f.id], i.calls)
 	switch {
-	case !i.survives():
+	case !survives:
 		w.fault("killed", "%s is killed before its call %d", f.id, i.dies)
 		return nil, messages.InvokeResponse_Error{Type: "Runtime.ExitError", Message: "RequestId: 0 Error: signal: killed"}
 	case ctx.Err() == context.DeadlineExceeded:

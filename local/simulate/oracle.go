@@ -295,7 +295,7 @@ func (o *oracle) newest(target string) (model.Operation, bool) {
 func (o *oracle) clusterNames() []string {
 	var names []string
 	for _, s := range o.w.Plan.Steps {
-		if s.Do == CreateCluster && !slices.Contains(names, s.Cluster) {
+		if (s.Do == CreateCluster || s.Do == AdoptCluster) && !slices.Contains(names, s.Cluster) {
 			names = append(names, s.Cluster)
 		}
 	}
@@ -348,7 +348,7 @@ func (o *oracle) instances(name string) []string {
 	return ids
 }
 
-// A running is a service as ECS has it.
+// A running is a service as its orchestrator has it.
 type running struct {
 	found            bool
 	desired, running int
@@ -357,6 +357,9 @@ type running struct {
 }
 
 func (o *oracle) running(name, service string) running {
+	if c := o.w.adopted[name]; c != nil {
+		return o.runningThere(c, service)
+	}
 	client := ecs.NewFromConfig(o.w.UserConfig())
 	out, err := client.DescribeServices(o.ctx(), &ecs.DescribeServicesInput{Cluster: aws.String(ecsCluster(name)), Services: []string{service}})
 	if err != nil || len(out.Services) == 0 || aws.ToString(out.Services[0].Status) != "ACTIVE" {

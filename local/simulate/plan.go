@@ -62,6 +62,8 @@ type Deed string
 // Deeds of teams, of people past the control plane, and of fate.
 const (
 	CreateCluster  Deed = "create cluster"
+	AdoptCluster   Deed = "adopt cluster"
+	DrainNode      Deed = "drain node"
 	RetireCluster  Deed = "retire cluster"
 	PutService     Deed = "put service"
 	ScaleService   Deed = "scale service"
@@ -91,7 +93,7 @@ const goodImages = 4
 
 // Draw draws the plan of a seed.
 func Draw(seed uint64, p Profile) Plan {
-	d := &draw{random: rand.New(rand.NewPCG(seed, 1)), plan: Plan{Seed: seed, Profile: p}}
+	d := &draw{random: rand.New(rand.NewPCG(seed, 1)), plan: Plan{Seed: seed, Profile: p}, adopted: map[string]bool{}}
 	for i := range p.Clusters {
 		d.cluster(i)
 	}
@@ -106,6 +108,7 @@ type draw struct {
 	random   *rand.Rand
 	plan     Plan
 	clusters []string
+	adopted  map[string]bool // of them those that somebody else made
 }
 
 func (d *draw) add(s Step) { d.plan.Steps = append(d.plan.Steps, s) }
@@ -134,16 +137,13 @@ func (d *draw) cluster(i int) {
 	name := fmt.Sprintf("c%d", i)
 	d.clusters = append(d.clusters, name)
 	at := d.between(0, 10*time.Minute)
-	if d.random.IntN(6) == 0 {
-		d.add(Step{At: at, Do: FailStack, Cluster: name, Text: "create"})
+	if d.adopted[name] = d.random.IntN(3) == 0; d.adopted[name] {
+		adopt := Step{At: at, Do: AdoptCluster, Cluster: name, Count: 2 + d.random.IntN(3)}
+		d.add(adopt)
+		d.disturb(adopt, 2*time.Minute)
+	} else {
+		d.create(name, at)
 	}
-	capacity := "EC2"
-	if d.random.IntN(4) == 0 {
-		capacity = "FARGATE"
-	}
-	create := Step{At: at, Do: CreateCluster, Cluster: name, Count: 1 + d.random.IntN(3), Text: capacity}
-	d.add(create)
-	d.disturb(create, 10*time.Minute)
 	for _, service := range services[:1+d.random.IntN(len(services))] {
 		at := made + d.between(0, 10*time.Minute)
 		d.add(Step{At: at, Do: PutService, Cluster: name, Service: service, Count: 1 + d.random.IntN(3),
@@ -167,13 +167,27 @@ func (d *draw) cluster(i int) {
 	}
 }
 
+// create draws the making of a cluster in ECS.
+func (d *draw) create(name string, at time.Duration) {
+	if d.random.IntN(6) == 0 {
+		d.add(Step{At: at, Do: FailStack, Cluster: name, Text: "create"})
+	}
+	capacity := "EC2"
+	if d.random.IntN(4) == 0 {
+		capacity = "FARGATE"
+	}
+	create := Step{At: at, Do: CreateCluster, Cluster: name, Count: 1 + d.random.IntN(3), Text: capacity}
+	d.add(create)
+	d.disturb(create, 10*time.Minute)
+}
+
 // chances are the deeds that a step may be, by weight.
 var chances = []struct {
 	deed   Deed
 	weight int
 }{
 	{PutService, 6}, {ScaleService, 5}, {ScalePool, 3}, {RaiseAlarm, 5}, {CalmAlarm, 4}, {RunPipeline, 4}, {PushImage, 3},
-	{ChangeByHand, 4}, {LoseNode, 2}, {RetireService, 1}, {RepeatOldEvent, 3}, {CreateCluster, 1},
+	{ChangeByHand, 4}, {LoseNode, 2}, {RetireService, 1}, {RepeatOldEvent, 3}, {CreateCluster, 1}, {DrainNode, 2},
 }
 
 func (d *draw) step() {
@@ -199,6 +213,11 @@ func (d *draw) step() {
 		s.Service = ""
 	case CreateCluster:
 		s.Service, s.Text = "", "EC2"
+		if d.adopted[s.Cluster] {
+			s.Do = AdoptCluster
+		}
+	case DrainNode:
+		s.Service, s.Text = "", "drain"
 	case RaiseAlarm, CalmAlarm:
 		if d.random.IntN(3) == 0 {
 			s.Service = "" // that of the node pool
@@ -209,6 +228,11 @@ func (d *draw) step() {
 		meanwhile := s
 		meanwhile.At, meanwhile.Do, meanwhile.Count = s.At+d.between(time.Minute, 3*time.Minute), ChangeByHand, s.Count+1
 		d.add(meanwhile)
+	}
+	if s.Do == DrainNode {
+		again := s
+		again.At, again.Text = s.At+d.between(10*time.Minute, time.Hour), "take back"
+		d.add(again)
 	}
 	d.disturb(s, 2*time.Minute)
 }

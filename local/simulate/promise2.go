@@ -45,6 +45,8 @@ func wroteFenced(o *oracle, c *call, before *state) {
 // changesWorld says whether a call changes what orchestrators and clusters are.
 func (c *call) changesWorld() bool {
 	switch c.service {
+	case kubernetesService:
+		return c.changesCluster()
 	case "ecs", "cloudformation", "autoscaling", "elasticloadbalancing", "ec2":
 	default:
 		return false

@@ -19,6 +19,7 @@ import (
 var intended = promise{number: 4, call: knownBefore, end: nothingLeft}
 
 func knownBefore(o *oracle, c *call) {
+	intendedThere(o, c)
 	switch {
 	case c.service == "cloudformation" && c.operation == "CreateStack":
 		form, _ := url.ParseQuery(string(c.body)) // what it cannot read has no name
@@ -59,14 +60,18 @@ func nothingLeft(o *oracle) {
 		if err != nil || c.Status != contract.ClusterRetired {
 			continue
 		}
-		if left := o.tagged(name); len(left) > 0 {
+		left := o.tagged(name)
+		if c := o.w.adopted[name]; c != nil {
+			left = append(left, o.leftThere(c)...)
+		}
+		if len(left) > 0 {
 			o.broken(4, "cluster %s is retired and left %v", name, left)
 		}
 	}
 	o.strangers()
 }
 
-// strangers looks for services that ECS has and the table does not want.
+// strangers looks for services that orchestrators have and the table does not want.
 func (o *oracle) strangers() {
 	for _, name := range o.clusterNames() {
 		for _, service := range services {

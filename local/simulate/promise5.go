@@ -17,6 +17,7 @@ import (
 var drained = promise{number: 5, call: leavesEmpty, end: poolsAsWanted}
 
 func leavesEmpty(o *oracle, c *call) {
+	cordonedThere(o, c)
 	if c.service == "ecs" && c.operation == "DeregisterContainerInstance" {
 		var in struct{ ContainerInstance string }
 		_ = json.Unmarshal(c.body, &in) // what it cannot read names nothing
@@ -51,26 +52,15 @@ func leavesEmpty(o *oracle, c *call) {
 // instance is its id, or the end of its ARN in ECS.
 func (o *oracle) empty(instance string) {
 	instance = instance[strings.LastIndex(instance, "/")+1:]
-	client := ecs.NewFromConfig(o.w.UserConfig())
 	for _, name := range o.clusterNames() {
-		listed, err := client.ListContainerInstances(o.ctx(), &ecs.ListContainerInstancesInput{Cluster: aws.String(ecsCluster(name)),
-			Status: ""})
-		if err != nil || len(listed.ContainerInstanceArns) == 0 {
-			continue
-		}
-		out, err := client.DescribeContainerInstances(o.ctx(), &ecs.DescribeContainerInstancesInput{
-			Cluster: aws.String(ecsCluster(name)), ContainerInstances: listed.ContainerInstanceArns})
-		if err != nil {
-			continue
-		}
-		at := slices.IndexFunc(out.ContainerInstances, func(i types.ContainerInstance) bool {
-			return aws.ToString(i.Ec2InstanceId) == instance ||
-				strings.HasSuffix(aws.ToString(i.ContainerInstanceArn), "/"+instance)
+		all := o.containerInstances(name)
+		at := slices.IndexFunc(all, func(i types.ContainerInstance) bool {
+			return aws.ToString(i.Ec2InstanceId) == instance || lastPart(i.ContainerInstanceArn) == instance
 		})
 		if at < 0 {
 			continue
 		}
-		i := out.ContainerInstances[at]
+		i := all[at]
 		switch retiring := o.retiring(name); {
 		case !i.AgentConnected:
 		case aws.ToString(i.Status) != "DRAINING":
@@ -79,6 +69,28 @@ func (o *oracle) empty(instance string) {
 			o.broken(5, "node %s of %s is terminated with %d tasks", instance, name, i.RunningTasksCount)
 		}
 	}
+}
+
+// containerInstances are the nodes of a cluster in ECS, in order.
+func (o *oracle) containerInstances(name string) []types.ContainerInstance {
+	client := ecs.NewFromConfig(o.w.UserConfig())
+	listed, err := client.ListContainerInstances(o.ctx(), &ecs.ListContainerInstancesInput{Cluster: aws.String(ecsCluster(name)), Status: ""})
+	if err != nil || len(listed.ContainerInstanceArns) == 0 {
+		return nil
+	}
+	out, err := client.DescribeContainerInstances(o.ctx(), &ecs.DescribeContainerInstancesInput{
+		Cluster: aws.String(ecsCluster(name)), ContainerInstances: listed.ContainerInstanceArns})
+	if err != nil {
+		return nil
+	}
+	slices.SortFunc(out.ContainerInstances, func(a, b types.ContainerInstance) int {
+		return strings.Compare(aws.ToString(a.ContainerInstanceArn), aws.ToString(b.ContainerInstanceArn))
+	})
+	return out.ContainerInstances
+}
+
+func lastPart(arn *string) string {
+	return aws.ToString(arn)[strings.LastIndex(aws.ToString(arn), "/")+1:]
 }
 
 // retiring says whether a cluster goes, and its nodes may go with tasks left.
@@ -90,7 +102,11 @@ func (o *oracle) retiring(name string) bool {
 func poolsAsWanted(o *oracle) {
 	for _, name := range o.clusterNames() {
 		c, err := o.w.store.Cluster(o.ctx(), name)
-		if err != nil || c.Status != contract.ClusterReady || len(c.NodePools) == 0 {
+		if err != nil || c.Status != contract.ClusterReady {
+			continue
+		}
+		o.nodesAsWanted(name)
+		if len(c.NodePools) == 0 {
 			continue
 		}
 		if last, ok := o.newest("cluster/" + name); ok && last.Status != contract.OperationSucceeded {

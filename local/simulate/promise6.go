@@ -17,26 +17,33 @@ var rolledBack = promise{number: 6, call: atTheScaleOfNow, change: inTime, end: 
 // atTheScaleOfNow checks that a step asks for as many tasks as were wanted when it
 // began, or are now.
 func atTheScaleOfNow(o *oracle, c *call) {
-	if c.operation != "UpdateService" || c.invocation == nil {
-		return
-	}
-	var in struct {
-		Service      string
-		DesiredCount *int
-	}
-	if json.Unmarshal(c.body, &in) != nil || in.DesiredCount == nil {
+	asked := c.tasksAsked()
+	if asked == nil || c.invocation == nil {
 		return
 	}
 	now := o.wantedOf(c.invocation.step.Target)
-	if now == nil || now.Global || *in.DesiredCount == now.Replicas ||
-		c.invocation.wanted != nil && *in.DesiredCount == c.invocation.wanted.Replicas {
+	if now == nil || now.Global || *asked == now.Replicas ||
+		c.invocation.wanted != nil && *asked == c.invocation.wanted.Replicas {
 		return
 	}
-	if *in.DesiredCount == 0 && (now.Status == contract.ServiceRetiring || now.ReleaseObserved == 0) {
+	if *asked == 0 && (now.Status == contract.ServiceRetiring || now.ReleaseObserved == 0) {
 		return // it is being removed
 	}
-	o.broken(6, "%s asks for %d tasks of %s, and %d are wanted", c.invocation.step.Step, *in.DesiredCount,
+	o.broken(6, "%s asks for %d tasks of %s, and %d are wanted", c.invocation.step.Step, *asked,
 		c.invocation.step.Target, now.Replicas)
+}
+
+// tasksAsked is how many tasks of a service a call asks for; nil for a call that does
+// not.
+func (c *call) tasksAsked() *int {
+	if change, ok := c.deploymentChange(); ok {
+		return change.replicas
+	}
+	var in struct{ DesiredCount *int }
+	if c.operation != "UpdateService" || json.Unmarshal(c.body, &in) != nil {
+		return nil
+	}
+	return in.DesiredCount
 }
 
 // wantedOf is a target's service as the table has it, or nil.

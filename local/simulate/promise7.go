@@ -9,8 +9,8 @@ import (
 var attributed = promise{number: 7, call: leadsBack, end: causes}
 
 func leadsBack(o *oracle, c *call) {
-	if !c.changesWorld() {
-		return
+	if !c.changesWorld() || c.service == kubernetesService {
+		return // CloudTrail is AWS's
 	}
 	session := c.caller.ARN[strings.LastIndex(c.caller.ARN, "/")+1:]
 	if _, known := o.operations[session]; known {

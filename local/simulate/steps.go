@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -39,7 +40,7 @@ func (w *World) prepare() error {
 
 func (w *World) do(s Step) error {
 	deeds := map[Deed]func(Step) error{
-		CreateCluster: w.createCluster, RetireCluster: w.retireCluster, PutService: w.putService,
+		CreateCluster: w.createCluster, AdoptCluster: w.adoptCluster, DrainNode: w.drainNode, RetireCluster: w.retireCluster, PutService: w.putService,
 		ScaleService: w.scaleService, RetireService: w.retireService, ScalePool: w.scalePool,
 		PutPolicy: w.putPolicy, RaiseAlarm: w.raiseAlarm, CalmAlarm: w.calmAlarm,
 		BindPipeline: w.bindPipeline, BindRepository: w.bindRepository, PushImage: w.pushImage, RunPipeline: w.runPipeline, ChangeByHand: w.changeByHand,
@@ -121,6 +122,13 @@ func (w *World) createCluster(s Step) error {
 	return w.api(http.MethodPost, "/v1/clusters", wish)
 }
 
+// adoptCluster lets Portolan do everything there.
+func (w *World) adoptCluster(s Step) error {
+	return w.api(http.MethodPost, "/v1/clusters", contract.ClusterSpec{Name: s.Cluster, Team: teamOf(s.Cluster),
+		Orchestrator: contract.Kubernetes, Adopted: contract.AdoptedCluster{Credentials: w.adopted[s.Cluster].secret,
+			Verbs: contract.Verbs{contract.VerbDeploy, contract.VerbScale, contract.VerbDrain, contract.VerbRepair}}})
+}
+
 func (w *World) retireCluster(s Step) error { return w.api(http.MethodDelete, cluster(s), nil) }
 
 func (w *World) spec(s Step, replicas *int) contract.ServiceSpec {
@@ -130,6 +138,10 @@ func (w *World) spec(s Step, replicas *int) contract.ServiceSpec {
 	if s.Service == "web" {
 		spec.LoadBalancer = contract.LoadBalancer{ContainerPort: 8080, HealthCheckPath: "/health",
 			Rules: []contract.RoutingRule{{Hosts: []string{"web.example.com"}, Paths: []string{"/"}}}}
+	}
+	if w.adopted[s.Cluster] != nil {
+		spec.Role = "" // nobody there could give it
+		spec.Kubernetes.Namespace = namespace
 	}
 	return spec
 }
@@ -257,6 +269,11 @@ type push struct {
 
 // changeByHand is a person who changes the number of tasks past the control plane.
 func (w *World) changeByHand(s Step) error {
+	if c := w.adopted[s.Cluster]; c != nil {
+		_, err := c.ask(w.privileged(), http.MethodPatch, deployments+s.Service+"/scale?fieldManager=kubectl",
+			fmt.Sprintf(`{"spec":{"replicas":%d}}`, s.Count))
+		return err
+	}
 	_, err := ecs.NewFromConfig(w.UserConfig()).UpdateService(w.ctx, &ecs.UpdateServiceInput{
 		Cluster: aws.String(ecsCluster(s.Cluster)), Service: &s.Service, DesiredCount: aws.Int32(int32(s.Count))})
 	return err
@@ -265,6 +282,11 @@ func (w *World) changeByHand(s Step) error {
 func ecsCluster(name string) string { return name }
 
 func (w *World) loseNode(s Step) error {
+	if c := w.adopted[s.Cluster]; c != nil {
+		id := fmt.Sprintf("i-%s%015d", c.name, 1+s.Count%c.nodes)
+		w.tell("step", "instance %s dies, and another one joins", id)
+		return errors.Join(c.LoseNode(w.ctx, id), c.join(w.ctx))
+	}
 	ids := w.watch.instances(s.Cluster)
 	if len(ids) == 0 {
 		return fmt.Errorf("cluster %s has no nodes", s.Cluster)

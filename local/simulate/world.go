@@ -46,6 +46,12 @@ type World struct {
 	ctx   context.Context
 	stop  context.CancelFunc
 
+	// adopted are the clusters of Kubernetes that somebody made, by name.
+	adopted map[string]*someonesCluster
+
+	// drained are the nodes that somebody had drained, by cluster.
+	drained map[string][]string
+
 	mu     sync.Mutex
 	log    bytes.Buffer
 	events []sent // what functions were sent, to be repeated
@@ -57,6 +63,9 @@ type World struct {
 
 	runs  int // of pipelines
 	drawn map[string]int
+
+	// most are how many calls of AWS and of clusters each function made at most so far.
+	most map[string]int
 
 	pushed map[string]push // by the service's key
 }
@@ -92,6 +101,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	w.random = rand.New(rand.NewPCG(w.Plan.Seed, 2))
 	w.turn = newTurnstile(rand.New(rand.NewPCG(w.Plan.Seed, 3)))
 	w.watch, w.blameless, w.drawn, w.pushed = newOracle(w), map[string]string{}, map[string]int{}, map[string]push{}
+	w.adopted, w.drained, w.most = map[string]*someonesCluster{}, map[string][]string{}, map[string]int{}
 	w.ctx, w.stop = context.WithCancel(ctx)
 	var err error
 	w.Local, err = local.Start(local.Config{
@@ -107,6 +117,9 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	w.stop()
 	<-turned
 	w.late.Wait()
+	for _, c := range w.adopted {
+		c.Close()
+	}
 	return Result{w.watch.violations, w.log.String(), w.drawn}, errors.Join(err, w.Close())
 }
 
@@ -130,6 +143,9 @@ func (w *World) tellAll() error {
 		return err
 	}
 	if err := w.prepare(); err != nil {
+		return err
+	}
+	if err := w.startKubernetes(); err != nil {
 		return err
 	}
 	for _, step := range w.Plan.Steps {
@@ -178,6 +194,9 @@ func (w *World) converge() error {
 	w.calm = true
 	w.tell("sim", "the faults stop")
 	w.calmAlarms()
+	if err := w.takeNodesBack(); err != nil {
+		return err
+	}
 	if err := w.Clock.Sleep(w.ctx, round); err != nil {
 		return err
 	}
