@@ -1,7 +1,7 @@
 // Package sweeper finds what a lost event left behind, and puts it back on its way:
 // operations that nobody started, executions that died, deadlines that passed,
-// alarms that nobody follows, services that were changed by hand, images that
-// nobody released, and resources that the table does not know.
+// alarms that nobody follows, services and node pools that were changed by hand,
+// images that nobody released, and resources that the table does not know.
 //
 // It runs on a schedule, and at once when an execution dies. It starts nothing by
 // itself: it writes to the table, and the table's stream wakes dispatch.
@@ -63,6 +63,7 @@ type Handler struct {
 	Executions Executions
 	Alarms     Alarms
 	Images     Images
+	Groups     Groups
 
 	// Services look at the services of an orchestrator's clusters. The services of one
 	// that is not in it are not looked at.

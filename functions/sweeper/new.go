@@ -1,6 +1,7 @@
 package sweeper
 
 import (
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -26,6 +27,7 @@ const sessionName = "sweeper"
 func New(env *environment.Environment) *Handler {
 	looking := session.New(env.AWS, env.Get("OPERATION_ROLE_ARN")).Config(sessionName)
 	return &Handler{
+		Groups: autoscaling.NewFromConfig(env.AWS),
 		Images: ecr.NewFromConfig(env.AWS), Region: env.AWS.Region,
 		Services: map[contract.Orchestrator]orchestrator.Glancer{
 			contract.Ecs: glance.New(ecs.NewFromConfig(env.AWS)),

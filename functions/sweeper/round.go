@@ -30,8 +30,8 @@ type look struct {
 	failed []error
 }
 
-// round looks at everything of which only events tell that may be lost: services that
-// were changed past Portolan, and images that were pushed. It goes on from where the
+// round looks at everything of which only events tell that may be lost: services and
+// node pools that were changed past Portolan, and images that were pushed. It goes on from where the
 // last run came to, and returns where it came to. What cannot be looked at comes up
 // again in the next round.
 func (h *Handler) round(ctx context.Context, clusters []model.Cluster, r store.Round) (store.Round, []Finding, error) {
@@ -76,6 +76,7 @@ func (l *look) cluster(ctx context.Context, c *model.Cluster, r *store.Round) bo
 		}
 	}
 	l.note("looking at the bindings of cluster "+c.Name(), l.bindings(ctx, c))
+	l.note("looking at the nodes of cluster "+c.Name(), l.pool(ctx, c))
 	return true
 }
 

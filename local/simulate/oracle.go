@@ -321,15 +321,27 @@ func (o *oracle) stacks() []cftypes.Stack {
 	return out.Stacks
 }
 
+// group is the name of a cluster's Auto Scaling group.
+func (o *oracle) group(name string) (string, error) {
+	c, err := o.w.store.Cluster(o.ctx(), name)
+	if err != nil {
+		return "", err
+	}
+	if c.Facts.ECS == nil || c.Facts.ECS.AutoScalingGroup == "" {
+		return "", fmt.Errorf("cluster %s has no Auto Scaling group", name)
+	}
+	return c.Facts.ECS.AutoScalingGroup, nil
+}
+
 // pool is the size that a cluster's Auto Scaling group was told to have, and its
 // live instances.
 func (o *oracle) pool(name string) (capacity int, instances []string, found bool) {
-	c, err := o.w.store.Cluster(o.ctx(), name)
-	if err != nil || c.Facts.ECS == nil || c.Facts.ECS.AutoScalingGroup == "" {
+	name, err := o.group(name)
+	if err != nil {
 		return 0, nil, false
 	}
 	out, err := autoscaling.NewFromConfig(o.w.UserConfig()).DescribeAutoScalingGroups(o.ctx(),
-		&autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{c.Facts.ECS.AutoScalingGroup}})
+		&autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{name}})
 	if err != nil || len(out.AutoScalingGroups) == 0 {
 		return 0, nil, false
 	}

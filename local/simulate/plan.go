@@ -77,6 +77,9 @@ const (
 	BindRepository Deed = "bind repository"
 	PushImage      Deed = "push image"
 	ChangeByHand   Deed = "change by hand"
+	ReplaceByHand  Deed = "replace by hand"
+	DeleteByHand   Deed = "delete by hand"
+	ResizeByHand   Deed = "resize by hand"
 	LoseNode       Deed = "lose node"
 	FailStack      Deed = "fail stack"
 	RefuseDelete   Deed = "refuse delete"
@@ -187,7 +190,7 @@ var chances = []struct {
 	weight int
 }{
 	{PutService, 6}, {ScaleService, 5}, {ScalePool, 3}, {RaiseAlarm, 5}, {CalmAlarm, 4}, {RunPipeline, 4}, {PushImage, 3},
-	{ChangeByHand, 4}, {LoseNode, 2}, {RetireService, 1}, {RepeatOldEvent, 3}, {CreateCluster, 1}, {DrainNode, 2},
+	{ChangeByHand, 4}, {ReplaceByHand, 1}, {DeleteByHand, 1}, {ResizeByHand, 1}, {LoseNode, 2}, {RetireService, 1}, {RepeatOldEvent, 3}, {CreateCluster, 1}, {DrainNode, 2},
 }
 
 func (d *draw) step() {
@@ -209,7 +212,7 @@ func (d *draw) step() {
 		}
 	}
 	switch s.Do {
-	case ScalePool:
+	case ScalePool, ResizeByHand:
 		s.Service = ""
 	case CreateCluster:
 		s.Service, s.Text = "", "EC2"

@@ -17,7 +17,6 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"portolan/local"
 	"portolan/local/cloudformation"
@@ -43,7 +42,8 @@ func (w *World) do(s Step) error {
 		CreateCluster: w.createCluster, AdoptCluster: w.adoptCluster, DrainNode: w.drainNode, RetireCluster: w.retireCluster, PutService: w.putService,
 		ScaleService: w.scaleService, RetireService: w.retireService, ScalePool: w.scalePool,
 		PutPolicy: w.putPolicy, RaiseAlarm: w.raiseAlarm, CalmAlarm: w.calmAlarm,
-		BindPipeline: w.bindPipeline, BindRepository: w.bindRepository, PushImage: w.pushImage, RunPipeline: w.runPipeline, ChangeByHand: w.changeByHand,
+		BindPipeline: w.bindPipeline, BindRepository: w.bindRepository, PushImage: w.pushImage, RunPipeline: w.runPipeline,
+		ChangeByHand: w.changeByHand, ReplaceByHand: w.replaceByHand, DeleteByHand: w.deleteByHand, ResizeByHand: w.resizeByHand,
 		LoseNode: w.loseNode, FailStack: w.failStack, RefuseDelete: w.refuseDelete,
 		StopExecution: w.stopExecution, RunOutLease: w.runOutLease, GiveLeaseAway: w.giveLeaseAway, RepeatOldEvent: w.repeatOldEvent,
 	}
@@ -265,18 +265,6 @@ func (w *World) pushImage(s Step) error {
 type push struct {
 	digest string
 	at     time.Time
-}
-
-// changeByHand is a person who changes the number of tasks past the control plane.
-func (w *World) changeByHand(s Step) error {
-	if c := w.adopted[s.Cluster]; c != nil {
-		_, err := c.ask(w.privileged(), http.MethodPatch, deployments+s.Service+"/scale?fieldManager=kubectl",
-			fmt.Sprintf(`{"spec":{"replicas":%d}}`, s.Count))
-		return err
-	}
-	_, err := ecs.NewFromConfig(w.UserConfig()).UpdateService(w.ctx, &ecs.UpdateServiceInput{
-		Cluster: aws.String(ecsCluster(s.Cluster)), Service: &s.Service, DesiredCount: aws.Int32(int32(s.Count))})
-	return err
 }
 
 func ecsCluster(name string) string { return name }
