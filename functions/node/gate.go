@@ -39,9 +39,21 @@ func (w *work) recognise(ctx context.Context) error {
 		return fault.IgnoreNotFound(err)
 	}
 	for _, node := range page.Nodes {
-		w.Node.ID = node.ID
+		w.Node.ID, w.appeared = node.ID, true
 	}
 	return nil
+}
+
+// catchUp cordons a node that appeared behind the step that would have, and starts to
+// drain it.
+func (w *work) catchUp(ctx context.Context) error {
+	if !w.appeared {
+		return nil
+	}
+	if err := w.driver.Cordon(ctx, w.ref()); err != nil {
+		return fault.IgnoreNotFound(err)
+	}
+	return fault.IgnoreNotFound(w.driver.Drain(ctx, w.ref()))
 }
 
 // find is NotFound when the cluster has no such node.
@@ -74,6 +86,9 @@ func (h *Handler) observeDrain(ctx context.Context, w *work) (State, error) {
 	out.Verdict = drained
 	if !w.joined() {
 		return out, nil
+	}
+	if err := w.catchUp(ctx); err != nil {
+		return State{}, err
 	}
 	// Where tasks are moved one by one, this goes on with what was refused before.
 	err := w.driver.Drain(ctx, w.ref())
@@ -117,7 +132,26 @@ func (h *Handler) leave(ctx context.Context, w *work) (State, error) {
 	if !w.joined() {
 		return out, nil
 	}
+	if err := w.passes(ctx); err != nil {
+		return State{}, err
+	}
 	return out, fault.IgnoreNotFound(w.driver.Leave(ctx, w.ref()))
+}
+
+// passes is a Conflict for a node that nobody drained, because it joined after the look
+// at the drain: it is drained now, and may leave at another attempt.
+func (w *work) passes(ctx context.Context) error {
+	if !w.appeared {
+		return nil
+	}
+	if err := w.catchUp(ctx); err != nil {
+		return err
+	}
+	status, err := w.driver.DrainStatus(ctx, w.ref())
+	if err != nil || status.Drained() {
+		return fault.IgnoreNotFound(err)
+	}
+	return fault.New(fault.Conflict, "node %s joined meanwhile, and %d tasks are left on it", w.Node.ID, status.TasksLeft)
 }
 
 func (h *Handler) uncordon(ctx context.Context, w *work) (State, error) {

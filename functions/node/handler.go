@@ -84,6 +84,9 @@ type work struct {
 	cluster *model.Cluster
 	driver  orchestrator.Orchestrator
 	groups  Groups
+
+	// appeared says that the node had not joined when it was planned.
+	appeared bool
 }
 
 func (w *work) ref() orchestrator.NodeRef {

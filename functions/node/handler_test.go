@@ -282,6 +282,26 @@ func TestNodeThatNeverJoinedPasses(t *testing.T) {
 	})
 }
 
+// A node that joins after the look at its drain has tasks by then: it is drained first.
+func TestNodeThatJoinsLateIsDrainedBeforeItLeaves(t *testing.T) {
+	play(t, simulated.Config{}, func(s *scene) {
+		late := decide.NodeID{Instance: s.nodes()[0].Instance}
+		s.run(4)
+		in := In{Call: s.call, Node: late}
+		in.Step = "LeaveCluster"
+		if _, err := s.Handle(s.Context(), in); !fault.IsConflict(err) {
+			t.Fatalf("with tasks on it: %v", err)
+		}
+		if node := s.nodes()[0]; node.State != orchestrator.NodeDraining {
+			t.Errorf("the node is %s", node.State)
+		}
+		time.Sleep(time.Minute)
+		if _, err := s.Handle(s.Context(), in); err != nil || len(s.nodes()) != 1 {
+			t.Errorf("once it is empty: %v; there are %d nodes", err, len(s.nodes()))
+		}
+	})
+}
+
 func TestNodeThatIsGonePasses(t *testing.T) {
 	play(t, simulated.Config{}, func(s *scene) {
 		if out := s.pass(decide.NodeID{ID: "node-gone", Instance: "i-gone"}, false); out.Verdict != drained {
