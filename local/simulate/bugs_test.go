@@ -61,17 +61,30 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 				if i == 0 {
 					seed = p.seed
 				}
-				result := run(t, Draw(seed, profile), p.bug)
-				for _, violation := range result.Violations {
-					if strings.HasPrefix(violation, p.promise) {
-						t.Logf("seed %d: %s", seed, violation)
-						return
-					}
+				plan := Draw(seed, profile)
+				violation := breach(run(t, plan, p.bug), p.promise)
+				if violation == "" {
+					continue
 				}
+				t.Logf("seed %d: %s", seed, violation)
+				if without := breach(run(t, plan, Bug{}), p.promise); without != "" {
+					t.Errorf("without the bug seed %d breaks the promise too: %s", seed, without)
+				}
+				return
 			}
 			t.Error("50 seeds did not catch it")
 		})
 	}
+}
+
+// breach is how a run broke a promise, and empty when it kept it.
+func breach(r Result, promise string) string {
+	for _, violation := range r.Violations {
+		if strings.HasPrefix(violation, promise) {
+			return violation
+		}
+	}
+	return ""
 }
 
 func losesLeases(p *Profile) { p.Leases = 0.5 }

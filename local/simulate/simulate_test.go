@@ -43,6 +43,22 @@ func init() {
 	flag.Float64Var(&usual.Kills, "kills", usual.Kills, "chance that an invocation dies")
 }
 
+// Every tenth seed goes over days, in which more happens.
+const (
+	daysEvery = 10
+	daysHours = 48
+	daysSteps = 40
+)
+
+// profileOf is the profile of a seed.
+func profileOf(seed uint64) Profile {
+	p := usual
+	if seed%daysEvery == 0 {
+		p.Hours, p.Steps = daysHours, daysSteps
+	}
+	return p
+}
+
 // One processor at a time, so that goroutines take turns and do not race. A run makes
 // gigabytes of garbage and keeps little of it: to collect it rarely saves a third of the time.
 func init() {
@@ -73,7 +89,7 @@ func TestSeeds(t *testing.T) {
 	}
 	began, drawn, runs := time.Now(), map[string]int{}, 0
 	for seed := first; seed <= last && (*span == 0 || time.Since(began) < *span); seed += *by {
-		plan := Draw(seed, usual)
+		plan := Draw(seed, profileOf(seed))
 		at := time.Now()
 		result := run(t, plan, Bug{})
 		t.Logf("seed %d: %d steps in %v", seed, len(plan.Steps), time.Since(at).Round(time.Millisecond))
@@ -89,34 +105,67 @@ func TestSeeds(t *testing.T) {
 		}
 	}
 	t.Logf("%d seeds drew %v", runs, drawn)
-	for _, name := range slices.Concat(faults, []string{string(FailStack), string(RefuseDelete)}) {
+	for _, name := range append(deedNames(), faults...) {
 		if runs >= enough && drawn[name] == 0 {
 			t.Errorf("%d seeds drew no %q", runs, name)
 		}
 	}
 }
 
-// enough seeds draw every fault.
+// enough seeds draw every deed and every fault.
 const enough = 50
 
-// explain reports a failing plan: its seed, what was broken, the shortest workload
-// that still breaks it, and what happened then.
+func deedNames() (names []string) {
+	for deed := range new(World).deeds() {
+		names = append(names, string(deed))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// explain reports a failing plan.
 func explain(t *testing.T, plan Plan, result Result) {
 	t.Helper()
-	broken := strings.Join(result.Violations, "\n")
+	text, short := explanation(t, plan, result, Bug{}, *tries)
+	t.Error(text)
+	if *keep {
+		keepPlan(t, short)
+	}
+}
+
+// explanation tells of a failing plan its seed, what was broken, the shortest workload
+// that still breaks it, which it returns too, and what happened then.
+func explanation(t *testing.T, plan Plan, result Result, bug Bug, tries int) (string, Plan) {
+	t.Helper()
 	kind := promiseOf(result.Violations[0])
-	short := Shrink(plan, *tries, func(p Plan) bool {
-		again := run(t, p, Bug{})
+	short := Shrink(plan, tries, func(p Plan) bool {
+		again := run(t, p, bug)
 		return slices.ContainsFunc(again.Violations, func(v string) bool { return promiseOf(v) == kind })
 	})
 	var steps []string
 	for _, s := range short.Steps {
 		steps = append(steps, s.String())
 	}
-	t.Errorf("seed %d broke:\n%s\n\n%d of %d steps still break %s:\n%s\n\n%s", plan.Seed, broken,
-		len(short.Steps), len(plan.Steps), kind, strings.Join(steps, "\n"), run(t, short, Bug{}).Timeline)
-	if *keep {
-		keepPlan(t, short)
+	return fmt.Sprintf("seed %d broke:\n%s\n\n%d of %d steps still break %s:\n%s\n\n%s", plan.Seed,
+		strings.Join(result.Violations, "\n"), len(short.Steps), len(plan.Steps), kind, strings.Join(steps, "\n"),
+		run(t, short, bug).Timeline), short
+}
+
+func TestAFailureIsExplained(t *testing.T) {
+	plan, bug := Draw(1, usual), Bug{Client: loseWish}
+	result := run(t, plan, bug)
+	if !result.Failed() {
+		t.Fatal("a planted bug broke nothing")
+	}
+	text, short := explanation(t, plan, result, bug, 12)
+	if len(short.Steps) >= len(plan.Steps) || short.Seed != plan.Seed {
+		t.Errorf("%d steps were shrunk to %d", len(plan.Steps), len(short.Steps))
+	}
+	for _, part := range []string{"seed 1 broke:\n" + result.Violations[0], fmt.Sprintf("\n%d of %d steps", len(short.Steps), len(plan.Steps)),
+		"\n" + short.Steps[0].String() + "\n", "the faults stop", "BROKEN"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("it does not tell %q", part)
+		}
 	}
 }
 
@@ -161,7 +210,7 @@ func TestFoundSeeds(t *testing.T) {
 
 func TestTheSameSeedMakesTheSameRun(t *testing.T) {
 	for seed := uint64(1); seed <= uint64(*alike); seed++ {
-		one, other := run(t, Draw(seed, usual), Bug{}), run(t, Draw(seed, usual), Bug{})
+		one, other := run(t, Draw(seed, profileOf(seed)), Bug{}), run(t, Draw(seed, profileOf(seed)), Bug{})
 		if one.Timeline == other.Timeline {
 			continue
 		}

@@ -37,8 +37,10 @@ func (w *World) prepare() error {
 	return nil
 }
 
-func (w *World) do(s Step) error {
-	deeds := map[Deed]func(Step) error{
+func (w *World) do(s Step) error { return w.deeds()[s.Do](s) }
+
+func (w *World) deeds() map[Deed]func(Step) error {
+	return map[Deed]func(Step) error{
 		CreateCluster: w.createCluster, AdoptCluster: w.adoptCluster, DrainNode: w.drainNode, RetireCluster: w.retireCluster, PutService: w.putService,
 		ScaleService: w.scaleService, RetireService: w.retireService, ScalePool: w.scalePool,
 		PutPolicy: w.putPolicy, RaiseAlarm: w.raiseAlarm, CalmAlarm: w.calmAlarm,
@@ -47,7 +49,6 @@ func (w *World) do(s Step) error {
 		LoseNode: w.loseNode, FailStack: w.failStack, RefuseDelete: w.refuseDelete,
 		StopExecution: w.stopExecution, RunOutLease: w.runOutLease, GiveLeaseAway: w.giveLeaseAway, RepeatOldEvent: w.repeatOldEvent,
 	}
-	return deeds[s.Do](s)
 }
 
 // api calls the API as a patient client does: again under the same key while it
