@@ -11,8 +11,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -139,9 +137,19 @@ func (s *server) connect() (*connection, error) {
 
 // exchange makes one call and reads past its answer.
 func (c *connection) exchange(request []byte) error {
-	if _, err := c.conn.Write(request); err != nil {
+	if err := c.send(request); err != nil {
 		return err
 	}
+	return c.receive()
+}
+
+func (c *connection) send(request []byte) error {
+	_, err := c.conn.Write(request)
+	return err
+}
+
+// receive reads past an answer.
+func (c *connection) receive() error {
 	status, length, err := c.head()
 	if err != nil {
 		return err
@@ -179,30 +187,35 @@ func (c *connection) head() (status string, length int, err error) {
 	}
 }
 
-// load is how many requests a second the server answers.
+// load is how many requests a second the server answers. One goroutine keeps all connections
+// busy: it takes each answer in turn and sends that connection's next request at once, so that
+// the load takes as little as it can of the processors that it shares with the server.
 func (s *server) load(c call, span time.Duration) (float64, error) {
 	var requests [items][]byte
 	for i := range requests {
 		requests[i] = request(c.operation, fmt.Sprintf(c.body, i))
 	}
-	var done atomic.Int64
-	errs := make([]error, clients)
-	var wait sync.WaitGroup
-	began := time.Now()
-	for n := range clients {
-		wait.Go(func() {
-			connection, err := s.connect()
-			if err != nil {
-				errs[n] = err
-				return
-			}
-			defer connection.conn.Close()
-			for i := n; time.Since(began) < span && errs[n] == nil; i += clients {
-				errs[n] = connection.exchange(requests[i%items])
-				done.Add(1)
-			}
-		})
+	var connections [clients]*connection
+	for n := range connections {
+		connection, err := s.connect()
+		if err != nil {
+			return 0, err
+		}
+		defer connection.conn.Close()
+		connections[n] = connection
+		if err := connection.send(requests[n]); err != nil {
+			return 0, err
+		}
 	}
-	wait.Wait()
-	return float64(done.Load()) / time.Since(began).Seconds(), errors.Join(errs...)
+	began, done := time.Now(), 0
+	for ; done%clients > 0 || time.Since(began) < span; done++ {
+		connection := connections[done%clients]
+		if err := connection.receive(); err != nil {
+			return 0, err
+		}
+		if err := connection.send(requests[(done+clients)%items]); err != nil {
+			return 0, err
+		}
+	}
+	return float64(done) / time.Since(began).Seconds(), nil
 }
