@@ -95,7 +95,7 @@ func (h *Handler) handle(ctx context.Context, image map[string]events.DynamoDBAt
 			return err
 		}
 	}
-	return h.advance(ctx, model.TargetKey(operation.Target))
+	return h.advance(ctx, operation)
 }
 
 func text(v events.DynamoDBAttributeValue) string {
@@ -105,10 +105,11 @@ func text(v events.DynamoDBAttributeValue) string {
 	return v.String()
 }
 
-// advance sees to it that the target's oldest operation runs.
-func (h *Handler) advance(ctx context.Context, target string) error {
+// advance sees to it that the oldest operation on the target of one that was read runs.
+func (h *Handler) advance(ctx context.Context, read *model.Operation) error {
+	target := model.TargetKey(read.Target)
 	for range attempts {
-		operation, err := h.next(ctx, target)
+		operation, err := h.next(ctx, target, read)
 		if fault.IsConflict(err) || fault.IsHalted(err) {
 			continue
 		}
@@ -123,10 +124,15 @@ func (h *Handler) advance(ctx context.Context, target string) error {
 // next returns the operation that has to run now: the holder of the lease, or the
 // oldest one that waits, to which it gives the lease. It returns nil when there
 // is none.
-func (h *Handler) next(ctx context.Context, target string) (*model.Operation, error) {
+func (h *Handler) next(ctx context.Context, target string, read *model.Operation) (*model.Operation, error) {
 	queue, err := h.Store.Queue(ctx, target)
 	if err != nil || len(queue.Operations) == 0 {
 		return nil, err
+	}
+	if queue.Lease.Holder == read.ID && queue.Lease.Token == read.Token && !read.Ended() && !queue.Lease.Free(h.Now()) {
+		// Whoever gives the lease anew or ends the operation changes both at once, so what
+		// was read of it before its lease still holds.
+		return read, nil
 	}
 	if queue.Lease.Holder != "" {
 		holder, err := h.Store.Operation(ctx, queue.Lease.Holder)

@@ -18,6 +18,7 @@ import (
 	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/model"
+	"portolan/shared/outcome"
 	"portolan/shared/signal"
 	"portolan/shared/step/steptest"
 	"portolan/shared/store"
@@ -297,9 +298,9 @@ func (r racing) Queue(ctx context.Context, target string) (store.Queue, error) {
 func TestWhoeverIsFasterWins(t *testing.T) {
 	play(t, func(s *scene) {
 		s.accept("01")
-		other := *s.Handler
+		other, read := *s.Handler, s.operation("01")
 		once := sync.OnceFunc(func() {
-			if err := other.advance(s.Context(), model.TargetKey(web)); err != nil {
+			if err := other.advance(s.Context(), &read); err != nil {
 				t.Error(err)
 			}
 		})
@@ -318,8 +319,52 @@ func TestQueueThatNeverRestsIsTriedAgain(t *testing.T) {
 			_, take := store.TakeLease(lease, "", time.Time{})
 			steptest.Commit(s.T, s.store, take)
 		}}
-		if err := s.advance(s.Context(), model.TargetKey(web)); !fault.IsUnavailable(err) {
+		read := s.operation("01")
+		if err := s.advance(s.Context(), &read); !fault.IsUnavailable(err) {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// reading counts how often operations are read, and lets something happen before a queue is.
+type reading struct {
+	Store
+	operations *int
+	before     func()
+}
+
+func (r reading) Operation(ctx context.Context, id string) (*model.Operation, error) {
+	*r.operations++
+	return r.Store.Operation(ctx, id)
+}
+
+func (r reading) Queue(ctx context.Context, target string) (store.Queue, error) {
+	r.before()
+	return r.Store.Queue(ctx, target)
+}
+
+// The holder of the lease was read when its record came, and is read again only where it
+// was taken over since.
+func TestTheHolderIsReadOnce(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.tell("01")
+		reads := 0
+		s.Handler.Store = reading{s.store, &reads, func() {}}
+		if again := s.tell("01"); again != "" || reads != 1 || s.ran() != "01" {
+			t.Errorf("%q has to come again; %d reads started %s", again, reads, s.ran())
+		}
+		once := sync.OnceFunc(func() {
+			o := s.operation("01")
+			taken, writes, err := outcome.TakeOver(s.Context(), s.store, o, s.lease(), decide.Loss{Why: "for the test"}, time.Now())
+			if err != nil || taken.Attempt != 2 {
+				t.Fatalf("got %+v, %v", taken, err)
+			}
+			steptest.Commit(s.T, s.store, writes...)
+		})
+		s.Handler.Store = reading{s.store, &reads, once}
+		if again := s.tell("01"); again != "" || s.names["01-2"] == "" {
+			t.Errorf("%q has to come again; started are %v", again, s.names)
 		}
 	})
 }

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,50 +21,64 @@ import (
 	"portolan/shared/store"
 )
 
-// alarmsMax is how many names one call of DescribeAlarms takes.
-const alarmsMax = 100
+const (
+	// alarmsMax is how many alarms one call of DescribeAlarms returns at most.
+	alarmsMax = 100
+
+	// alarmPagesMax bounds how many of its pages one run reads.
+	alarmPagesMax = 50
+)
 
 // alarms asks for an autoscale operation for each policy whose alarm is in ALARM
 // while nobody follows it.
 func (h *Handler) alarms(ctx context.Context, clusters []model.Cluster) ([]Finding, error) {
-	policies, err := h.policies(ctx, clusters)
+	raised, err := h.raised(ctx)
+	if err != nil || len(raised) == 0 {
+		return nil, err
+	}
+	policies, err := h.policies(ctx, clusters, raised)
 	if err != nil {
 		return nil, err
 	}
 	var found []Finding
 	var failures []error
-	for chunk := range slices.Chunk(policies, alarmsMax) {
-		raised, err := h.raised(ctx, chunk)
+	for _, p := range policies {
+		did, err := h.follow(ctx, p, raised[p.Spec.Alarm])
 		if err != nil {
-			failures = append(failures, err)
-			continue
+			failures = append(failures, fmt.Errorf("looking at policy %s of cluster %s: %w", p.Name, p.Cluster, err))
 		}
-		for _, p := range chunk {
-			alarm, ok := raised[p.Spec.Alarm]
-			if !ok {
-				continue
-			}
-			did, err := h.follow(ctx, p, alarm)
-			if err != nil {
-				failures = append(failures, fmt.Errorf("looking at policy %s of cluster %s: %w", p.Name, p.Cluster, err))
-			}
-			found = append(found, did...)
-		}
+		found = append(found, did...)
 	}
 	return found, errors.Join(failures...)
 }
 
-// policies lists the policies of the clusters.
-func (h *Handler) policies(ctx context.Context, clusters []model.Cluster) ([]model.Policy, error) {
+// policies lists the policies of the clusters that name one of the alarms. Most of the
+// time few alarms are in ALARM, and each is looked up; where they are more than the
+// clusters, maybe because an account has many that are nobody's here, the clusters are.
+func (h *Handler) policies(ctx context.Context, clusters []model.Cluster, alarms map[string]raised) ([]model.Policy, error) {
 	var all []model.Policy
-	for _, c := range clusters {
-		of, _, err := h.Store.Policies(ctx, c.Name(), store.Page{Limit: pageSize})
-		if err != nil {
-			return nil, err
+	if len(alarms) > len(clusters) {
+		for _, c := range clusters {
+			of, _, err := h.Store.Policies(ctx, c.Name(), store.Page{Limit: pageSize})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, of...)
 		}
-		all = append(all, of...)
+	} else {
+		for _, arn := range slices.Sorted(maps.Keys(alarms)) {
+			of, _, err := h.Store.PoliciesOfAlarm(ctx, arn, store.Page{Limit: pageSize})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, of...)
+		}
 	}
-	return all, nil
+	return slices.DeleteFunc(all, func(p model.Policy) bool {
+		_, isRaised := alarms[p.Spec.Alarm]
+		isReady := slices.ContainsFunc(clusters, func(c model.Cluster) bool { return c.Name() == p.Cluster })
+		return !isRaised || !isReady
+	}), nil
 }
 
 // A raised alarm is in ALARM since a time, for a reason.
@@ -73,33 +87,31 @@ type raised struct {
 	reason string
 }
 
-// raised returns those of the policies' alarms that are in ALARM, by ARN.
-func (h *Handler) raised(ctx context.Context, policies []model.Policy) (map[string]raised, error) {
-	var names []string
-	for _, p := range policies {
-		if _, name, ok := strings.Cut(p.Spec.Alarm, ":alarm:"); ok && !slices.Contains(names, name) {
-			names = append(names, name)
+// raised returns the alarms that are in ALARM, by ARN.
+func (h *Handler) raised(ctx context.Context) (map[string]raised, error) {
+	out := map[string]raised{}
+	in := &cloudwatch.DescribeAlarmsInput{
+		StateValue: types.StateValueAlarm, MaxRecords: aws.Int32(alarmsMax),
+		AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
+	}
+	for range alarmPagesMax {
+		got, err := h.Alarms.DescribeAlarms(ctx, in)
+		if err != nil {
+			return nil, fault.FromAWS(err, "looking at alarms")
+		}
+		for _, a := range got.MetricAlarms {
+			since := cmp.Or(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
+			out[aws.ToString(a.AlarmArn)] = raised{aws.ToTime(since), aws.ToString(a.StateReason)}
+		}
+		for _, a := range got.CompositeAlarms {
+			since := cmp.Or(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
+			out[aws.ToString(a.AlarmArn)] = raised{aws.ToTime(since), aws.ToString(a.StateReason)}
+		}
+		if in.NextToken = got.NextToken; in.NextToken == nil {
+			return out, nil
 		}
 	}
-	out := map[string]raised{}
-	if len(names) == 0 {
-		return out, nil
-	}
-	got, err := h.Alarms.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
-		AlarmNames: names, StateValue: types.StateValueAlarm, MaxRecords: aws.Int32(alarmsMax),
-		AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
-	})
-	if err != nil {
-		return nil, fault.FromAWS(err, "looking at alarms")
-	}
-	for _, a := range got.MetricAlarms {
-		since := cmp.Or(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
-		out[aws.ToString(a.AlarmArn)] = raised{aws.ToTime(since), aws.ToString(a.StateReason)}
-	}
-	for _, a := range got.CompositeAlarms {
-		since := cmp.Or(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
-		out[aws.ToString(a.AlarmArn)] = raised{aws.ToTime(since), aws.ToString(a.StateReason)}
-	}
+	h.Log.WarnContext(ctx, "there are more alarms in ALARM than one run looks at", "pages", alarmPagesMax)
 	return out, nil
 }
 

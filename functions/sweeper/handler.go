@@ -36,6 +36,7 @@ type Store interface {
 	Cursor(ctx context.Context) (store.Cursor, error)
 	Clusters(ctx context.Context, p store.Page) ([]model.Cluster, string, error)
 	Policies(ctx context.Context, cluster string, p store.Page) ([]model.Policy, string, error)
+	PoliciesOfAlarm(ctx context.Context, alarm string, p store.Page) ([]model.Policy, string, error)
 	Operations(ctx context.Context, target string, p store.Page) ([]model.Operation, string, error)
 	Services(ctx context.Context, cluster string, p store.Page) ([]model.Service, string, error)
 	Bindings(ctx context.Context, cluster string, p store.Page) ([]model.Binding, string, error)

@@ -15,18 +15,13 @@ import (
 
 // task keeps where a task comes from: its service, release and commit, and the
 // roles that it runs with. Only a newer version of the task changes it; most of a task's
-// states tell nothing that is kept.
+// states tell nothing that is kept. A task that is known is on a cluster of ours.
 func (h *Handler) task(ctx context.Context, e event.TaskState) (Out, error) {
 	out := Out{What: "task " + e.LastStatus, Reason: "the task is on no cluster of ours"}
 	id, ok := decide.TaskOfSession(e.Task)
 	if !ok {
 		return out, fault.New(fault.Invalid, "%q is no task's id", e.Task)
 	}
-	cluster, err := h.cluster(ctx, decide.ClusterNames(e.Cluster), e.ClusterARN)
-	if err != nil || cluster == nil {
-		return out, err
-	}
-	out.Cluster, out.Service, out.Task = cluster.Name(), e.Service, id
 	known, err := h.Store.TaskRole(ctx, id)
 	if fault.IsNotFound(err) {
 		known, err = &contract.TaskRole{}, nil
@@ -36,12 +31,17 @@ func (h *Handler) task(ctx context.Context, e event.TaskState) (Out, error) {
 	}
 	next := *known
 	if known.Cluster == "" {
-		next, err = h.origin(ctx, e, cluster.Name(), next)
-		if err != nil {
+		cluster, err := h.cluster(ctx, decide.ClusterNames(e.Cluster), e.ClusterARN)
+		if err != nil || cluster == nil {
 			return out, err
 		}
+		if next, err = h.origin(ctx, e, cluster.Name(), next); err != nil {
+			return out, err
+		}
+		next.Cluster = cluster.Name()
 	}
-	next.Task, next.Cluster, next.Service = id, cluster.Name(), e.Service
+	out.Cluster, out.Service, out.Task = next.Cluster, e.Service, id
+	next.Task, next.Service = id, e.Service
 	override(&next.Role, e.RoleOverride)
 	override(&next.ExecutionRole, e.ExecutionRoleOverride)
 	override(&next.ImageDigest, digest(e.Containers))
