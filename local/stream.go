@@ -1,11 +1,13 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	awsevents "github.com/aws/aws-lambda-go/events"
@@ -100,22 +102,19 @@ func (m *mapping) poll(ctx context.Context) ([]*dynamodb.Record, error) {
 // fails, the reader stands before the record at the returned index.
 func (m *mapping) hand(ctx context.Context, records []*dynamodb.Record) (failed int, err error) {
 	kept := make([]int, 0, len(records))
-	batch := struct {
-		Records []json.RawMessage `json:"Records"`
-	}{}
+	var texts [][]byte
 	for i, record := range records {
-		text, err := json.Marshal(record)
+		text, err := record.MarshalJSON()
 		if err != nil {
 			return i, err
 		}
 		if m.passes(text) {
-			kept = append(kept, i)
-			batch.Records = append(batch.Records, text)
+			kept, texts = append(kept, i), append(texts, text)
 		}
 	}
 	failed = -1
 	if len(kept) > 0 {
-		failed, err = m.call(ctx, batch, records, kept)
+		failed, err = m.call(ctx, texts, records, kept)
 	}
 	done := len(records)
 	if failed >= 0 {
@@ -142,13 +141,10 @@ func (m *mapping) rewind(records []*dynamodb.Record, failed int) {
 	}
 }
 
-// call calls the function and returns the index of the first record that has to
-// come again; -1 when none has.
-func (m *mapping) call(ctx context.Context, batch any, records []*dynamodb.Record, kept []int) (int, error) {
-	payload, err := json.Marshal(batch)
-	if err != nil {
-		return kept[0], err
-	}
+// call calls the function with the kept records' texts and returns the index of the
+// first record that has to come again; -1 when none has.
+func (m *mapping) call(ctx context.Context, texts [][]byte, records []*dynamodb.Record, kept []int) (int, error) {
+	payload := slices.Concat([]byte(`{"Records":[`), bytes.Join(texts, []byte(",")), []byte("]}"))
 	raw, err := m.runtime.invoke(ctx, m.function, payload)
 	if err != nil {
 		return kept[0], err

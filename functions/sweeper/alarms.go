@@ -32,6 +32,9 @@ const (
 // alarms asks for an autoscale operation for each policy whose alarm is in ALARM
 // while nobody follows it.
 func (h *Handler) alarms(ctx context.Context, clusters []model.Cluster) ([]Finding, error) {
+	if len(clusters) == 0 {
+		return nil, nil
+	}
 	raised, err := h.raised(ctx)
 	if err != nil || len(raised) == 0 {
 		return nil, err

@@ -97,12 +97,15 @@ func TestARaisedAlarmIsFollowedAmongOthers(t *testing.T) {
 	}
 }
 
-// While no alarm is in ALARM, no policy is read.
-func TestNoPolicyIsReadInVain(t *testing.T) {
+// Without clusters no alarm is looked at, and while none is in ALARM, no policy is read.
+func TestNothingIsReadInVain(t *testing.T) {
 	r := newRound(t)
+	counted, a := &reads{Store: r.table}, &alarms{}
+	r.Handler.Store, r.Handler.Alarms = counted, a
+	if found := r.sweep(sweeper.In{Time: noon}); len(found) > 0 || a.pages > 0 {
+		t.Errorf("found %v, and read %d pages of alarms", found, a.pages)
+	}
 	r.cluster("shop", nil)
-	counted := &reads{Store: r.table}
-	r.Handler.Store = counted
 	if found := r.sweep(sweeper.In{Time: noon}); len(found) > 0 || counted.ofClusters+counted.ofAlarms > 0 {
 		t.Errorf("found %v, and read %d lists of policies", found, counted.ofClusters+counted.ofAlarms)
 	}

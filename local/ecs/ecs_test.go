@@ -218,7 +218,7 @@ func TestTaskEventsGrowInVersion(t *testing.T) {
 			if e.DetailType != "ECS Task State Change" {
 				continue
 			}
-			detail := e.Detail.(map[string]any)
+			detail := e.Detail.(events.Members)
 			version := detail["version"].(float64)
 			if version <= last {
 				t.Errorf("version %v follows %v", version, last)

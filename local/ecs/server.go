@@ -264,9 +264,9 @@ func (s *Server) emit(detailType string, resources []string, detail any) {
 
 // isoTimes turns a view into what ECS puts into events: its times, numbers on
 // the wire, are ISO 8601 there.
-func isoTimes(view any) map[string]any {
+func isoTimes(view any) events.Members {
 	raw, _ := json.Marshal(view)
-	var members map[string]any
+	var members events.Members
 	_ = json.Unmarshal(raw, &members)
 	for name, value := range members {
 		if seconds, ok := value.(float64); ok && strings.HasSuffix(name, "At") {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// A condition holds for one leaf of an event: a string, json.Number, bool or
+// A condition holds for one leaf of an event: a string, a number, a bool or
 // nil. Where the leaf is absent, value is nil and present is false.
 type condition interface {
 	holds(value any, present bool) bool
@@ -70,12 +70,18 @@ func exact(want any) (condition, error) {
 }
 
 func toNumber(value any) (float64, bool) {
-	n, ok := value.(json.Number)
-	if !ok {
-		return 0, false
+	switch n := value.(type) {
+	case json.Number:
+		f, err := n.Float64()
+		return f, err == nil
+	case float64:
+		return n, true
+	case uint64: // CBOR tells whole numbers apart
+		return float64(n), true
+	case int64:
+		return float64(n), true
 	}
-	f, err := n.Float64()
-	return f, err == nil
+	return 0, false
 }
 
 // onStrings are the operators that look at a string alone.

@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -18,6 +19,10 @@ type Event struct {
 	Resources  []string
 	Detail     any // marshals to a JSON object
 }
+
+// Members are a detail that is made of what encoding/json decodes into a map, and of
+// nothing else. Rules look into it as it is.
+type Members map[string]any
 
 // An Emitter takes events of services. Emitting never fails and never waits for
 // a target.
@@ -57,6 +62,22 @@ func (e Event) encode() ([]byte, error) {
 	}
 	raw = append(raw[:len(raw)-len("}")], `,"detail":`...)
 	return append(append(raw, detail...), '}'), nil
+}
+
+// detail is the event's detail as rules look into it.
+func (e Event) detail() (map[string]any, error) {
+	if members, ok := e.Detail.(Members); ok {
+		return members, nil
+	}
+	raw, err := json.Marshal(e.Detail)
+	if err != nil {
+		return nil, fmt.Errorf("encoding event: %w", err)
+	}
+	members, err := decodeEvent(raw)
+	if err != nil {
+		return nil, fmt.Errorf("decoding event: %w", err)
+	}
+	return members, nil
 }
 
 // outside are the members of the event but for its detail, as decodeEvent has them.

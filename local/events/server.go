@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"portolan/local/agenda"
@@ -131,36 +132,39 @@ func (s *Server) Emit(_ context.Context, e Event) {
 // its id. It is kept on disk before put returns.
 func (s *Server) put(e Event) (string, error) {
 	s.complete(&e)
-	raw, err := e.encode()
-	if err != nil {
-		return "", fmt.Errorf("encoding event: %w", err)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, watch := range s.watchers {
 		watch(e)
 	}
-	candidates := s.candidates(e)
+	members := e.outside()
+	candidates := s.candidates(members)
 	if len(candidates) == 0 {
 		return e.ID, nil
 	}
-	members, err := decodeEvent(raw)
+	detail, err := e.detail()
 	if err != nil {
-		return "", fmt.Errorf("decoding event: %w", err)
+		return "", err
+	}
+	members["detail"] = detail
+	selected := slices.DeleteFunc(candidates, func(r *rule) bool { return !r.selects(members) })
+	if len(selected) == 0 {
+		return e.ID, nil
+	}
+	raw, err := e.encode()
+	if err != nil {
+		return "", fmt.Errorf("encoding event: %w", err)
 	}
 	var made []*delivery
-	for _, r := range candidates {
-		if r.selects(members) {
-			made = append(made, s.deliveriesOf(r, e.ID, raw, members)...)
-		}
+	for _, r := range selected {
+		made = append(made, s.deliveriesOf(r, e.ID, raw, members)...)
 	}
 	return e.ID, s.accept(made)
 }
 
-// candidates are the rules, in order, that select the event as far as its detail lets
-// them: most rules need not know it. s.mu must be held.
-func (s *Server) candidates(e Event) []*rule {
-	outside := e.outside()
+// candidates are the rules, in order, that select an event of these members as far as
+// its detail lets them: most rules need not know it. s.mu must be held.
+func (s *Server) candidates(outside map[string]any) []*rule {
 	var found []*rule
 	for _, name := range sortedKeys(s.rules) {
 		r := s.rules[name]

@@ -152,8 +152,22 @@ func (o *oracle) changes(c *call) {
 	o.before.catchUp(&o.state)
 }
 
-// read takes over what a record says.
+// isWatched says whether records of items with such a key are looked into: operations,
+// leases and releases. key is in DynamoDB's JSON.
+func isWatched(key string) bool {
+	return strings.Contains(key, `{"S":"OPERATION"}`) || strings.Contains(key, `{"S":"LEASE"}`) || strings.Contains(key, `{"S":"RELEASES#`)
+}
+
+// isNoChange says whether items with such a key only tell that something was done.
+func isNoChange(key string) bool {
+	return strings.Contains(key, `{"S":"SEEN#`) || strings.Contains(key, `{"S":"AUDIT#`)
+}
+
+// read takes over what a record says, and says whether that is a change.
 func (o *oracle) read(r *dynamodb.Record) bool {
+	if key := r.Key(); !isWatched(key) {
+		return !isNoChange(key) || r.EventName() == "REMOVE"
+	}
 	text, err := r.MarshalJSON()
 	if err != nil {
 		return false
@@ -187,8 +201,6 @@ func (o *oracle) read(r *dynamodb.Record) bool {
 		key := partition + "#" + sort
 		o.releases[key] = as[model.Release](image)
 		o.written.releases = append(o.written.releases, key)
-	case strings.HasPrefix(partition, "SEEN#"), strings.HasPrefix(partition, "AUDIT#"):
-		return false
 	}
 	return true
 }

@@ -123,7 +123,7 @@ func (t *Trail) send(service string, at time.Time, record map[string]any) {
 func (t *Trail) note(id string, p *pendingRecord) {
 	t.agenda.At(id, p.Due, func() {
 		t.config.Events.Emit(context.Background(), events.Event{Source: p.Source, DetailType: "AWS API Call via CloudTrail",
-			Time: p.Time, Detail: p.Record})
+			Time: p.Time, Detail: events.Members(p.Record)})
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		delete(t.pending, id)
