@@ -80,7 +80,7 @@ func TestTemplatesHaveTheOutputsThatMachinesRead(t *testing.T) {
 var untaggable = []string{
 	"AWS::EC2::VPCGatewayAttachment", "AWS::EC2::Route", "AWS::EC2::SubnetRouteTableAssociation",
 	"AWS::EC2::SecurityGroupIngress", "AWS::ElasticLoadBalancingV2::Listener",
-	"AWS::IAM::InstanceProfile", "AWS::ECS::ClusterCapacityProviderAssociations",
+	"AWS::IAM::InstanceProfile", "AWS::ECS::ClusterCapacityProviderAssociations", "AWS::EFS::MountTarget",
 }
 
 func TestWhatCanBeTaggedCarriesTheClustersTag(t *testing.T) {

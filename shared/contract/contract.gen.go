@@ -1318,8 +1318,13 @@ type SwarmCluster struct {
 	CloudWatchLogs *bool `json:"cloudWatchLogs,omitempty"`
 
 	// EncryptSharedStorage Whether that file system is encrypted at rest.
-	EncryptSharedStorage bool          `json:"encryptSharedStorage,omitempty,omitzero"`
-	Managers             SwarmManagers `json:"managers,omitempty,omitzero"`
+	EncryptSharedStorage bool `json:"encryptSharedStorage,omitempty,omitzero"`
+
+	// EngineVersion The nodes' engine, of the channel; the newest that this Portolan was tried with when absent.
+	//
+	// Example: 28.5.1
+	EngineVersion string        `json:"engineVersion,omitempty,omitzero"`
+	Managers      SwarmManagers `json:"managers,omitempty,omitzero"`
 
 	// ServerName The name in an adopted swarm's server certificates, where it is not the address.
 	//

@@ -10,6 +10,7 @@ import (
 	"portolan/shared/contract"
 	"portolan/shared/fault"
 	"portolan/shared/model"
+	"portolan/shared/orchestrator"
 )
 
 const (
@@ -30,10 +31,13 @@ func NewCluster(spec contract.ClusterSpec, now time.Time) model.Cluster {
 		Spec: spec, Status: contract.ClusterProvisioning, Generation: 1,
 		Stacks: StackNames(spec), CreatedAt: now,
 	}
-	if Adopted(spec) {
+	switch {
+	case Adopted(spec):
 		c.Facts = AdoptedFacts(spec)
+	case spec.Orchestrator == contract.Swarm:
+		c.Facts.Swarm = NewSwarmFacts(spec)
 	}
-	for _, pool := range spec.NodePools {
+	for _, pool := range pools(spec) {
 		c.NodePools = append(c.NodePools, model.NodePool{
 			Name: pool.Name, Size: pool.Size, SizeMax: sizeMax(pool),
 		})
@@ -84,6 +88,9 @@ func RetireCluster(c model.Cluster) model.Cluster {
 func ScaleNodePool(c model.Cluster, pool string, size int, busy bool) (model.Cluster, []fault.Field) {
 	c.NodePools = append([]model.NodePool(nil), c.NodePools...)
 	p := c.Pool(pool)
+	if wrong := managerCount(size); c.Spec.Orchestrator == contract.Swarm && pool == orchestrator.SwarmManagersPool && wrong != "" {
+		return c, []fault.Field{{Pointer: "/size", Detail: wrong}}
+	}
 	if size > p.SizeMax {
 		return c, []fault.Field{{Pointer: "/size", Detail: fmt.Sprintf(
 			"must be at most %d, the pool's sizeMax, not %d", p.SizeMax, size)}}

@@ -12,10 +12,12 @@ import (
 type PoolAction string
 
 // PoolResize sets the group's capacity, PoolShrink takes nodes out through the
-// gate, PoolWait looks again, and PoolDone is the end.
+// gate, PoolJoin lets the engines of a swarm in, PoolWait looks again, and PoolDone is
+// the end.
 const (
 	PoolResize PoolAction = "Resize"
 	PoolShrink PoolAction = "Shrink"
+	PoolJoin   PoolAction = "Join"
 	PoolWait   PoolAction = "Wait"
 	PoolDone   PoolAction = "Done"
 )
@@ -90,4 +92,28 @@ func harm(n orchestrator.Node) int {
 		return -1
 	}
 	return n.Tasks
+}
+
+// PlanSwarmPool is PlanPool for a pool of a swarm, whose engines do not join by
+// themselves, and whose managers' group has a limit of its own: maximum is the group's,
+// and limit what it should be, or 0 for a pool of workers. everywhere are the instances
+// of all the swarm's groups.
+func PlanSwarmPool(plan PoolPlan, instances, everywhere []string, nodes []orchestrator.Node, maximum, limit int) PoolPlan {
+	switch plan.Action {
+	case PoolDone, PoolWait:
+	default:
+		return plan
+	}
+	gone := slices.ContainsFunc(nodes, func(n orchestrator.Node) bool {
+		return n.Instance != "" && n.State == orchestrator.NodeDown && !slices.Contains(everywhere, n.Instance)
+	})
+	switch {
+	case limit != 0 && maximum != limit:
+		plan.Action, plan.Reason = PoolResize, fmt.Sprintf("the group may have %d instances and not %d", maximum, limit)
+	case len(instances) > plan.Joined:
+		plan.Action, plan.Reason = PoolJoin, fmt.Sprintf("%d of %d engines are in the swarm", plan.Joined, len(instances))
+	case gone:
+		plan.Action, plan.Reason = PoolJoin, "the swarm knows nodes whose machines are gone"
+	}
+	return plan
 }

@@ -53,13 +53,16 @@ func StackNames(spec contract.ClusterSpec) []string {
 		names = append(names, own+"-network")
 	}
 	names = append(names, own)
-	if spec.Orchestrator != contract.Kubernetes {
+	if spec.Orchestrator == contract.Ecs {
 		return names
 	}
-	for _, pool := range spec.NodePools {
+	for _, pool := range pools(spec) {
 		names = append(names, poolStack(spec.Name, pool.Name))
 	}
-	return append(names, own+"-addons")
+	if spec.Orchestrator == contract.Kubernetes {
+		names = append(names, own+"-addons")
+	}
+	return names
 }
 
 func poolStack(cluster, pool string) string { return ClusterStackName(cluster) + "-pool-" + pool }
@@ -77,6 +80,8 @@ func ClusterStack(c *model.Cluster, name string, before Outputs, d Deployment) (
 		return connectorStack(c, name, before.APIHost, d)
 	case c.Spec.Orchestrator == contract.Kubernetes:
 		return kubernetesStack(c, name, before.Values, d)
+	case c.Spec.Orchestrator == contract.Swarm:
+		return swarmStack(c, name, before.Values, d)
 	}
 	return ecsStack(c, name, before.Values), nil
 }
@@ -136,10 +141,16 @@ func Facts(c *model.Cluster, outputs map[string]string) (facts orchestrator.Fact
 	switch {
 	case Adopted(c.Spec):
 		facts = AdoptedFacts(c.Spec)
+		if facts.Swarm != nil {
+			facts.Swarm.Connector = outputs["ConnectorArn"]
+			return facts, ""
+		}
 		facts.Kubernetes.Connector = outputs["ConnectorArn"]
 		return facts, ""
 	case c.Spec.Orchestrator == contract.Kubernetes:
 		return kubernetesFacts(c, outputs), ""
+	case c.Spec.Orchestrator == contract.Swarm:
+		return swarmFacts(c, outputs), outputs["LoadBalancerDnsName"]
 	}
 	return orchestrator.Facts{ECS: &orchestrator.ECSFacts{
 		ClusterARN:           outputs["ClusterArn"],

@@ -31,7 +31,6 @@ func (b *blame) swarm(spec contract.ClusterSpec) {
 		b.adoptedSwarm(spec)
 		return
 	}
-	b.add("/adopted", "is missing: Portolan makes no clusters of swarm yet")
 	b.managers(spec.Swarm.Managers)
 	b.poolNames(spec.NodePools)
 	if spec.Swarm.ServerName != "" {
@@ -134,6 +133,7 @@ func (b *blame) adoptedOnly(spec contract.ClusterSpec) {
 		said bool
 	}{
 		{"managers", s.Managers != contract.SwarmManagers{}}, {"channel", s.Channel != ""},
+		{"engineVersion", s.EngineVersion != ""},
 		{"cloudWatchLogs", s.CloudWatchLogs != nil}, {"systemPrune", s.SystemPrune},
 		{"sharedStorage", s.SharedStorage}, {"encryptSharedStorage", s.EncryptSharedStorage},
 		{"allowedIngress", len(s.AllowedIngress) > 0},

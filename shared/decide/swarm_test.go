@@ -94,9 +94,6 @@ func TestCheckSwarmCluster(t *testing.T) {
 			spec := test.spec()
 			test.change(&spec)
 			want := slices.Clone(test.want)
-			if spec.Orchestrator == contract.Swarm && len(spec.Swarm.Addresses) == 0 && spec.Adopted.Credentials == "" {
-				want = append(want, "/adopted")
-			}
 			var got []string
 			for _, f := range CheckCluster(spec) {
 				got = append(got, f.Pointer)

@@ -85,6 +85,10 @@ type SwarmFacts struct {
 	// object of ca, certificate and key in PEM; empty for a socket.
 	Credentials string `json:"credentials,omitempty"`
 
+	// EngineSecret is the ARN of the secret with the engines' side, which the nodes of a
+	// cluster that Portolan made read when they start.
+	EngineSecret string `json:"engineSecret,omitempty"`
+
 	// ServerName is the name in the engines' certificates where they share one; the
 	// address itself when it is empty.
 	ServerName string `json:"serverName,omitempty"`
@@ -96,6 +100,10 @@ type SwarmFacts struct {
 	// SwarmID is the swarm's own id, known once its first manager has made it. An engine
 	// that tells of another one is in another swarm.
 	SwarmID string `json:"swarmId,omitempty"`
+
+	// Initiator is the instance that makes the swarm, and no other does; known once one
+	// was chosen.
+	Initiator string `json:"initiator,omitempty"`
 
 	// AutoScalingGroups are those of the node pools; SwarmManagersPool is the managers'.
 	AutoScalingGroups map[string]string `json:"autoScalingGroups,omitempty"`

@@ -51,7 +51,7 @@ func New(config aws.Config, logs LogGroups) map[string]cloudformation.Kind {
 	kinds := map[string]cloudformation.Kind{}
 	for _, add := range []func(map[string]cloudformation.Kind){
 		m.networkKinds, m.gatewayKinds, m.routeKinds, m.groupKinds, m.nodeKinds, m.roleKinds, m.balancerKinds,
-		m.clusterKinds, m.kubernetesKinds, m.functionKinds,
+		m.clusterKinds, m.kubernetesKinds, m.functionKinds, m.storageKinds,
 	} {
 		add(kinds)
 	}
