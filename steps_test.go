@@ -14,6 +14,7 @@ import (
 	"portolan/functions/service"
 	"portolan/functions/stack"
 	"portolan/functions/survey"
+	"portolan/functions/swarm"
 	"portolan/functions/sweep"
 	"portolan/functions/upgrade"
 )
@@ -28,6 +29,7 @@ var handlers = map[string]func(payload []byte) error{
 	"ServiceFunctionArn":   to(new(service.Handler).Handle),
 	"StackFunctionArn":     to(new(stack.Handler).Handle),
 	"SurveyFunctionArn":    to(new(survey.Handler).Handle),
+	"SwarmFunctionArn":     to(new(swarm.Handler).Handle),
 	"SweepFunctionArn":     to(new(sweep.Handler).Handle),
 	"UpgradeFunctionArn":   to(new(upgrade.Handler).Handle),
 }
@@ -96,7 +98,7 @@ func TestMachinesSendWhatFunctionsRead(t *testing.T) {
 	known := map[string]any{
 		"AutoscaleFunctionArn": autoscale.In{}, "NodeFunctionArn": node.In{}, "OperationFunctionArn": operation.In{},
 		"ServiceFunctionArn": service.In{}, "StackFunctionArn": stack.In{}, "SurveyFunctionArn": survey.In{}, "UpgradeFunctionArn": upgrade.In{},
-		"SweepFunctionArn": sweep.In{},
+		"SwarmFunctionArn": swarm.In{}, "SweepFunctionArn": sweep.In{},
 	}
 	for _, m := range machines(t) {
 		m.each(func(name string, s state, _ bool) {

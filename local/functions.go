@@ -24,6 +24,7 @@ import (
 	"portolan/functions/signal"
 	"portolan/functions/stack"
 	"portolan/functions/survey"
+	"portolan/functions/swarm"
 	"portolan/functions/sweep"
 	"portolan/functions/sweeper"
 	"portolan/functions/trail"
@@ -49,6 +50,7 @@ var handlers = map[string]Builder{
 	"SignalFunction":    of(signal.New, (*signal.Handler).Handle),
 	"StackFunction":     of(stack.New, (*stack.Handler).Handle),
 	"SurveyFunction":    of(survey.New, (*survey.Handler).Handle),
+	"SwarmFunction":     of(swarm.New, (*swarm.Handler).Handle),
 	"SweeperFunction":   of(sweeper.New, (*sweeper.Handler).Handle),
 	"SweepFunction":     of(sweep.New, (*sweep.Handler).Handle),
 	"TrailFunction":     of(trail.New, (*trail.Handler).Handle),

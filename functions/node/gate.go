@@ -35,6 +35,9 @@ func (w *work) recognise(ctx context.Context) error {
 	page, err := w.driver.ListNodes(ctx, orchestrator.NodeQuery{
 		Cluster: w.cluster.Ref(), Instance: w.Node.Instance, Limit: 1,
 	})
+	if fault.IsUnavailable(err) && w.swarmEnds() {
+		return nil // nobody is left who knows
+	}
 	if err != nil {
 		return fault.IgnoreNotFound(err)
 	}
@@ -54,6 +57,23 @@ func (w *work) catchUp(ctx context.Context) error {
 		return fault.IgnoreNotFound(err)
 	}
 	return fault.IgnoreNotFound(w.driver.Drain(ctx, w.ref()))
+}
+
+// swarmEnds says whether the node goes because all of its swarm does.
+func (w *work) swarmEnds() bool { return w.Force && w.cluster.Facts.Swarm != nil }
+
+// isLast says whether the node is the last manager of a swarm that ends with it: nobody
+// is left then whom it could leave to.
+func (w *work) isLast(ctx context.Context) (bool, error) {
+	managers, ok := w.driver.(orchestrator.Managers)
+	if !ok || !w.swarmEnds() {
+		return false, nil
+	}
+	quorum, err := managers.Quorum(ctx, w.cluster.Ref())
+	if fault.IsUnavailable(err) {
+		return true, nil
+	}
+	return err == nil && quorum.Managers <= 1, err
 }
 
 // find is NotFound when the cluster has no such node.
@@ -124,6 +144,9 @@ func (h *Handler) demote(ctx context.Context, w *work) error {
 	if !ok {
 		return fmt.Errorf("the driver says that it has a quorum, and cannot count it")
 	}
+	if last, err := w.isLast(ctx); last || err != nil {
+		return err
+	}
 	return managers.Demote(ctx, w.ref())
 }
 
@@ -131,6 +154,9 @@ func (h *Handler) leave(ctx context.Context, w *work) (State, error) {
 	out := State{Instance: w.Node.Instance}
 	if !w.joined() {
 		return out, nil
+	}
+	if last, err := w.isLast(ctx); last || err != nil {
+		return out, err
 	}
 	if err := w.passes(ctx); err != nil {
 		return State{}, err

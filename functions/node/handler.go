@@ -67,15 +67,18 @@ type In struct {
 
 // State is what the machines carry from step to step.
 type State struct {
-	Action   decide.PoolAction `json:"action,omitempty"`
-	Group    string            `json:"group,omitempty"`
-	Desired  int               `json:"desired"`
-	Remove   []decide.NodeID   `json:"remove,omitempty"`
-	Instance string            `json:"instance,omitempty"`
-	Deadline time.Time         `json:"deadline,omitzero"`
-	Verdict  string            `json:"verdict,omitempty"`
-	Reason   string            `json:"reason"`
-	Looks    int               `json:"looks"`
+	Action  decide.PoolAction `json:"action,omitempty"`
+	Group   string            `json:"group,omitempty"`
+	Desired int               `json:"desired"`
+
+	// Maximum is the most that the group may have; 0 leaves it.
+	Maximum  int             `json:"maximum"`
+	Remove   []decide.NodeID `json:"remove,omitempty"`
+	Instance string          `json:"instance,omitempty"`
+	Deadline time.Time       `json:"deadline,omitzero"`
+	Verdict  string          `json:"verdict,omitempty"`
+	Reason   string          `json:"reason"`
+	Looks    int             `json:"looks"`
 }
 
 // A work is what a step works on.
@@ -179,6 +182,8 @@ func (w *work) groupName() string {
 		return facts.ECS.AutoScalingGroup
 	case facts.Kubernetes != nil && !w.Empty:
 		return facts.Kubernetes.AutoScalingGroups[w.poolName()]
+	case facts.Swarm != nil:
+		return facts.Swarm.AutoScalingGroups[w.poolName()]
 	}
 	return ""
 }
@@ -212,6 +217,9 @@ func (h *Handler) plan(ctx context.Context, w *work) (State, error) {
 		if err := h.findGroup(ctx, w); err != nil {
 			return State{}, err
 		}
+	}
+	if w.cluster.Facts.Swarm != nil {
+		return h.planSwarm(ctx, w)
 	}
 	out := State{Looks: w.State.Looks + 1, Group: w.groupName()}
 	if out.Group == "" || (!w.Empty && w.cluster.Pool(w.poolName()) == nil) {

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/smithy-go"
 
+	"portolan/shared/contract"
 	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/model"
@@ -72,10 +73,14 @@ type In struct {
 
 // State is what the machines carry from step to step. Error is what a Catch saw.
 type State struct {
-	Stacks           []string `json:"stacks"`
-	LookAfterSeconds int      `json:"lookAfterSeconds"`
-	Looks            int      `json:"looks"`
-	Reason           string   `json:"reason"`
+	Stacks []string `json:"stacks"`
+
+	// Orchestrator is that of a cluster which Portolan makes; empty for an adopted one.
+	Orchestrator contract.Orchestrator `json:"orchestrator,omitempty"`
+
+	LookAfterSeconds int    `json:"lookAfterSeconds"`
+	Looks            int    `json:"looks"`
+	Reason           string `json:"reason"`
 	Error            struct {
 		Error string `json:"Error"`
 		Cause string `json:"Cause"`
@@ -120,6 +125,9 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 		return State{}, err
 	}
 	out, err := do(ctx, &work{In: in, operation: operation, cluster: cluster, client: h.Client(operation.ID)})
+	if !decide.Adopted(cluster.Spec) {
+		out.Orchestrator = cluster.Spec.Orchestrator
+	}
 	if out.Stacks == nil {
 		out.Stacks = []string{} // an adopted cluster has none, and a Map goes over those
 	}
@@ -276,7 +284,7 @@ func (h *Handler) record(ctx context.Context, w *work) (State, error) {
 // keepFacts keeps what the cluster's stack says when an execution died before it
 // did: the clean-up has to know the nodes.
 func (h *Handler) keepFacts(ctx context.Context, w *work) {
-	if w.cluster.Facts.ECS != nil || len(w.cluster.Stacks) == 0 {
+	if w.cluster.Facts.ECS != nil || w.cluster.Facts.Swarm != nil || len(w.cluster.Stacks) == 0 {
 		return
 	}
 	stack, err := describe(ctx, w.client, w.cluster.Stacks[len(w.cluster.Stacks)-1])
