@@ -25,16 +25,6 @@ const (
 //go:embed engine.sh
 var engineScript string
 
-// An EngineConfig says what is special about one engine.
-type EngineConfig struct {
-	// Name is the host's name; engine-N where it is empty.
-	Name string
-
-	// Server is what the engine shows to callers, and CA in it whom it lets in. Where it
-	// is nil, the testbed's authority issues it for the engine's address.
-	Server *Identity
-}
-
 // An Engine is a Docker engine on a host of its own.
 type Engine struct {
 	name      string
@@ -48,30 +38,38 @@ type Engine struct {
 	process *process // nil while the host is off
 }
 
-// StartEngine starts an engine, which is answering when it returns.
-func (b *Testbed) StartEngine(ctx context.Context, config EngineConfig) (*Engine, error) {
+// NewHost makes a host, which has its address and is off. It is known by a name, engine-N
+// where that is empty. Install and Start make an engine of it.
+func (b *Testbed) NewHost(name string) (*Engine, error) {
 	host, err := b.newHost()
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{name: config.Name, testbed: b, host: host, directory: filepath.Join(b.slot.directory, fmt.Sprint(host))}
+	if name == "" {
+		name = fmt.Sprintf("engine-%d", host)
+	}
+	e := &Engine{name: name, testbed: b, host: host, directory: filepath.Join(b.slot.directory, fmt.Sprint(host))}
 	e.client = newSocketClient(e.Socket())
-	if e.name == "" {
-		e.name = fmt.Sprintf("engine-%d", host)
-	}
-	if config.Server == nil {
-		made, err := b.authority.Server(e.IP(), e.name)
-		if err != nil {
-			return nil, err
-		}
-		config.Server = &made
-	}
-	if err := e.prepare(config.Server); err != nil {
-		return nil, fmt.Errorf("preparing %s: %w", e.name, err)
-	}
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.engines = append(b.engines, e)
-	b.mu.Unlock()
+	return e, nil
+}
+
+// StartEngine starts an engine on a new host, which the testbed's authority knows. It is
+// answering when it returns.
+func (b *Testbed) StartEngine(ctx context.Context) (*Engine, error) {
+	e, err := b.NewHost("")
+	if err != nil {
+		return nil, err
+	}
+	server, err := b.authority.Server(e.IP(), e.name)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Install(server); err != nil {
+		return nil, err
+	}
 	return e, e.Start(ctx)
 }
 
@@ -89,8 +87,16 @@ func (e *Engine) Name() string { return e.name }
 
 func (e *Engine) file(name string) string { return filepath.Join(e.directory, name) }
 
-// prepare writes what the host reads.
-func (e *Engine) prepare(server *Identity) error {
+// Install puts an engine on the host, with what it shows to callers and, as the identity's
+// CA, whose callers it lets in.
+func (e *Engine) Install(server Identity) error {
+	if err := e.install(server); err != nil {
+		return fmt.Errorf("installing an engine on %s: %w", e.name, err)
+	}
+	return nil
+}
+
+func (e *Engine) install(server Identity) error {
 	if err := os.MkdirAll(e.directory, 0o700); err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func (b *Testbed) StartEngines(ctx context.Context, count int) ([]*Engine, error
 	failures := make([]error, count)
 	var starting sync.WaitGroup
 	for i := range count {
-		starting.Go(func() { engines[i], failures[i] = b.StartEngine(ctx, EngineConfig{}) })
+		starting.Go(func() { engines[i], failures[i] = b.StartEngine(ctx) })
 	}
 	starting.Wait()
 	return engines, errors.Join(failures...)

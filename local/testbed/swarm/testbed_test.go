@@ -183,7 +183,7 @@ func beKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := testbed.StartEngine(t.Context(), EngineConfig{})
+	e, err := testbed.StartEngine(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
