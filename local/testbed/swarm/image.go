@@ -37,7 +37,7 @@ type Workload struct {
 // Workloads are those that PushWorkload knows by name. All but job listen at port 8080.
 var Workloads = map[string]Workload{
 	"web":       {[]string{"serve"}, true},
-	"crash":     {[]string{"job", "-after", "100ms", "-exit", "1"}, false},
+	"crash":     {[]string{"job", "-after", "100ms", "-exit", "1"}, true},
 	"unhealthy": {[]string{"serve", "-unhealthy-after", "0s"}, true},
 	"later":     {[]string{"serve", "-unhealthy-after", "5s"}, true},
 	"unchecked": {[]string{"serve"}, false},
