@@ -7,11 +7,14 @@ import (
 	"portolan/shared/fault"
 	"portolan/shared/kubernetes/kubernetesspec"
 	"portolan/shared/model"
+	"portolan/shared/swarm/swarmspec"
 )
 
 // Checks are the checks of all orchestrators.
 func Checks() map[contract.Orchestrator]Check {
-	return map[contract.Orchestrator]Check{contract.Ecs: checkECS, contract.Kubernetes: checkKubernetes}
+	return map[contract.Orchestrator]Check{
+		contract.Ecs: checkECS, contract.Kubernetes: checkKubernetes, contract.Swarm: checkSwarm,
+	}
 }
 
 func checkKubernetes(name string, spec contract.ServiceSpec, cluster *model.Cluster) []fault.Field {
@@ -22,4 +25,10 @@ func checkKubernetes(name string, spec contract.ServiceSpec, cluster *model.Clus
 
 func checkECS(_ string, spec contract.ServiceSpec, cluster *model.Cluster) []fault.Field {
 	return ecsspec.Check(cluster.Spec.Ecs.Capacity, spec)
+}
+
+func checkSwarm(name string, spec contract.ServiceSpec, cluster *model.Cluster) []fault.Field {
+	made := !decide.Adopted(cluster.Spec)
+	logs := cluster.Spec.Swarm.CloudWatchLogs
+	return swarmspec.Check(swarmspec.Cluster{Balanced: made, Logs: made && (logs == nil || *logs)}, name, spec)
 }

@@ -190,6 +190,15 @@ func (s *Service) modifyListener(ctx context.Context, in *Listener) (*listenersO
 	if in.Protocol != "" {
 		l.Protocol = in.Protocol
 	}
+	if len(in.Certificates) > 0 {
+		l.Certificates = in.Certificates
+	}
+	if in.SSLPolicy != "" {
+		l.SSLPolicy = in.SSLPolicy
+	}
+	if l.Protocol == "HTTP" {
+		l.Certificates, l.SSLPolicy = nil, ""
+	}
 	if len(in.DefaultActions) > 0 {
 		if err := s.checkActions(in.DefaultActions); err != nil {
 			return nil, err

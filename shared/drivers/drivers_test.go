@@ -19,6 +19,7 @@ func TestTheDriverIsThatOfTheClustersFacts(t *testing.T) {
 	pick := drivers.For(&environment.Environment{AWS: config}, session.New(config, "arn:aws:iam::111122223333:role/operation"))
 	for want, facts := range map[string]orchestrator.Facts{
 		"*kubernetes.Driver": {Kubernetes: &orchestrator.KubernetesFacts{Credentials: "arn"}},
+		"*swarm.Driver":      {Swarm: &orchestrator.SwarmFacts{Managers: []string{"10.0.0.1:2376"}}},
 		"*ecs.Driver":        {ECS: &orchestrator.ECSFacts{ClusterARN: "arn"}},
 	} {
 		if got := fmt.Sprintf("%T", pick(&model.Cluster{Facts: facts}, "operation-1")); got != want {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
+	"portolan/shared/balancer"
 	"portolan/shared/contract"
 	"portolan/shared/fault"
 	"portolan/shared/orchestrator"
@@ -20,27 +21,27 @@ import (
 // Driver implements orchestrator.Orchestrator. It keeps no state, and is safe for
 // concurrent use.
 type Driver struct {
-	ecs *ecs.Client
-	lb  *elbv2.Client
+	ecs      *ecs.Client
+	balancer *balancer.Balancer
 }
 
 var _ orchestrator.Orchestrator = (*Driver)(nil)
 
 // New returns a driver that calls AWS through these clients.
 func New(ecs *ecs.Client, lb *elbv2.Client) *Driver {
-	return &Driver{ecs: ecs, lb: lb}
+	return &Driver{ecs: ecs, balancer: balancer.New(lb)}
 }
 
 // Tags of everything that the driver makes. Tasks carry those of their task
 // definition, so TagOperation is there the operation that first applied the
 // release, and on the service the one that last changed it.
 const (
-	TagCluster   = "portolan:cluster"
-	TagService   = "portolan:service"
-	TagTeam      = "portolan:team"
+	TagCluster   = balancer.TagCluster
+	TagService   = balancer.TagService
+	TagTeam      = balancer.TagTeam
 	TagRelease   = "portolan:release"
 	TagCommit    = "portolan:commit"
-	TagOperation = "portolan:operation"
+	TagOperation = balancer.TagOperation
 
 	tagHash     = "portolan:hash"
 	tagRemoving = "portolan:removing"

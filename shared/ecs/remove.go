@@ -6,7 +6,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"portolan/shared/fault"
 	"portolan/shared/orchestrator"
@@ -67,7 +66,7 @@ func (d *Driver) Remove(
 	if service != nil {
 		return []string{aws.ToString(service.ServiceArn)}, d.removeService(ctx, ref, service)
 	}
-	if err := d.unroute(ctx, ref, facts); err != nil {
+	if err := d.balancer.RemoveRules(ctx, ownerOf(orchestrator.Release{Service: ref}), facts.ListenerARN); err != nil {
 		return nil, err
 	}
 	left, err := d.removeGroups(ctx, ref)
@@ -114,22 +113,12 @@ func (d *Driver) removeGroups(
 	ctx context.Context, ref orchestrator.ServiceRef,
 ) (left []string, err error) {
 	for _, name := range groupNames(ref) {
-		group, err := d.findGroup(ctx, name)
+		arn, err := d.balancer.RemoveGroup(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		if group == nil {
-			continue
-		}
-		_, err = d.lb.DeleteTargetGroup(ctx, &elbv2.DeleteTargetGroupInput{
-			TargetGroupArn: group.TargetGroupArn,
-		})
-		err = fault.IgnoreNotFound(fault.FromAWS(err, "deleting target group "+name))
-		switch {
-		case fault.IsConflict(err):
-			left = append(left, aws.ToString(group.TargetGroupArn))
-		case err != nil:
-			return nil, err
+		if arn != "" {
+			left = append(left, arn)
 		}
 	}
 	return left, nil

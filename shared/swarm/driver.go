@@ -32,6 +32,12 @@ type Driver struct {
 	config Config
 }
 
+var (
+	_ orchestrator.Orchestrator = (*Driver)(nil)
+	_ orchestrator.Managers     = (*Driver)(nil)
+	_ orchestrator.Glancer      = (*Driver)(nil)
+)
+
 // New returns a driver.
 func New(config Config) *Driver {
 	if config.Connections == nil {

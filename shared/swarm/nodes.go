@@ -29,9 +29,9 @@ func (d *Driver) ListNodes(ctx context.Context, query orchestrator.NodeQuery) (o
 	if len(page) == 0 {
 		return result, nil
 	}
-	var filters client.Filters
+	filters := client.Filters{}
 	if len(page) == 1 {
-		filters = filters.Add("node", page[0].ID)
+		filters.Add("node", page[0].ID)
 	}
 	tasks, err := c.tasks(ctx, filters)
 	if err != nil {
@@ -136,9 +136,13 @@ func (d *Driver) onNode(ctx context.Context, ref orchestrator.NodeRef, change fu
 }
 
 // Label writes labels on a node, such as LabelInstance, and leaves its others. It makes
-// at most two requests.
+// at most two requests. An instance that is named is behind the cluster's load balancer
+// from then on.
 func (d *Driver) Label(ctx context.Context, ref orchestrator.NodeRef, labels map[string]string) error {
-	return d.onNode(ctx, ref, func(spec *swarm.NodeSpec) { maps.Copy(spec.Labels, labels) })
+	if err := d.onNode(ctx, ref, func(spec *swarm.NodeSpec) { maps.Copy(spec.Labels, labels) }); err != nil {
+		return err
+	}
+	return d.balance(ctx, ref.Cluster, labels[LabelInstance], true)
 }
 
 func nodeOf(node *swarm.Node) orchestrator.Node {
@@ -236,6 +240,9 @@ func (d *Driver) Leave(ctx context.Context, ref orchestrator.NodeRef) error {
 		if isManager(&node) {
 			return fault.New(fault.Unavailable, "node %q is on its way out of the managers", ref.ID)
 		}
+	}
+	if err := d.balance(ctx, ref.Cluster, node.Spec.Labels[LabelInstance], false); err != nil {
+		return err
 	}
 	return c.removeNode(ctx, ref.ID)
 }

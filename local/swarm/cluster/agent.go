@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -138,7 +139,7 @@ func healthCheckOf(spec *swarm.ContainerSpec, fate string) *container.HealthConf
 			return nil
 		}
 		check = *spec.Healthcheck
-	case fate == failReady || fate == failLater:
+	case fate == failReady || fate == failLater || strings.Contains(spec.Image, imageChecked):
 		check = container.HealthConfig{Interval: 5 * time.Second, Retries: 3}
 		if spec.Healthcheck != nil {
 			check.Interval = max(check.Interval, spec.Healthcheck.Interval)

@@ -18,6 +18,10 @@ var fates = []struct{ word, fate string }{
 	{"fail-ready", failReady}, {"unhealthy", failReady}, {"fail-later", failLater},
 }
 
+// imageChecked is in the name of an image that has a health check of its own. Those that
+// get unhealthy have one anyway.
+const imageChecked = "-checked"
+
 // Images knows images that were pushed to a registry, with the tags that they ever had.
 type Images interface {
 	LookUpImage(uri string) (digest string, tags []string, ok bool)
