@@ -6,7 +6,8 @@
 //	workload check
 //
 // Check is the health check: it ends with 0 when the server beside it says that it is
-// healthy.
+// healthy, and with 1 otherwise. A server that is asked to end while it is unhealthy ends
+// with 1: an engine counts one that ends with 0 as complete, whatever its health was.
 package main
 
 import (
@@ -39,7 +40,7 @@ func main() {
 
 func fail(why string) {
 	fmt.Fprintln(os.Stderr, why)
-	os.Exit(2)
+	os.Exit(1)
 }
 
 // lingers is how long a server that is asked to end goes on to take connections: those
@@ -51,10 +52,11 @@ func serve(arguments []string) {
 	unhealthyAfter := flags.Duration("unhealthy-after", -1, "how long the server is healthy; always where it is negative")
 	_ = flags.Parse(arguments) // ends the process itself
 	began := time.Now()
+	unhealthy := func() bool { return *unhealthyAfter >= 0 && time.Since(began) >= *unhealthyAfter }
 	host, _ := os.Hostname() // only told
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		if *unhealthyAfter >= 0 && time.Since(began) >= *unhealthyAfter {
+		if unhealthy() {
 			http.Error(w, "unhealthy", http.StatusServiceUnavailable)
 		}
 	})
@@ -76,6 +78,9 @@ func serve(arguments []string) {
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		fail(err.Error())
+	}
+	if unhealthy() {
+		fail("asked to end while unhealthy")
 	}
 }
 
