@@ -55,6 +55,12 @@ func (s *Stage) spec(image string) contract.ServiceSpec {
 			Rules: []contract.RoutingRule{{Hosts: []string{"shop.example.com"}, Paths: []string{"/", "/cart/*"}}}},
 		Rollout: contract.Rollout{DeadlineSeconds: 600},
 	}
+	if s.orchestrator == contract.Swarm {
+		spec.Role = "" // no task of a swarm has one of its own
+		spec.Ports[0].HostPort = publishedPort
+		spec.Memory.LimitMiB = 64
+		spec.Placement.Constraints = []contract.Constraint{{Attribute: "node.role", Operator: contract.In, Values: []string{"worker"}}}
+	}
 	if s.person != nil {
 		spec.Role = "" // the cluster is none of EKS, and cannot give any
 		spec.Kubernetes.Namespace = namespace

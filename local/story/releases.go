@@ -28,7 +28,7 @@ func rollOutPipeline(ctx context.Context, s *Stage) error {
 	if err := s.expect(ctx, http.StatusOK, http.MethodPut, clusterPath+"/bindings/web", binding, nil); err != nil {
 		return err
 	}
-	digest, err := s.Local.ECR.Push(ctx, "shop/webapp", "1.1", "built from "+commit)
+	digest, err := s.push(ctx, "web", "1.1")
 	if err != nil {
 		return err
 	}

@@ -36,8 +36,12 @@ type Stage struct {
 	// WrapTransport, where it is set, wraps the transport to that cluster.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 
-	person *person // who has the cluster that is adopted
-	steps  int
+	// Engines are what instances of a swarm really are, in the story of real ones.
+	Engines Engines
+
+	orchestrator contract.Orchestrator
+	person       *person // who has the cluster that is adopted
+	steps        int
 }
 
 // patience is how long an operation may take on AWS's own clock.

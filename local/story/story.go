@@ -3,6 +3,8 @@ package story
 import (
 	"context"
 	"fmt"
+
+	"portolan/shared/contract"
 )
 
 // Names that the story uses.
@@ -49,6 +51,23 @@ func Tell(ctx context.Context, s *Stage) error {
 		{"A pipeline succeeds, and its image is rolled out", rollOutPipeline},
 		{"A release that crashes is rolled back", rollBack},
 		{"Somebody changes the service by hand", repairDrift},
+		{"Sent twice or late, nothing more changes", repeatEvents},
+		{"The cluster is retired", retire},
+	})
+}
+
+// TellSwarm tells the whole story of a cluster of Docker Swarm, on simulated engines or on
+// the real ones of the stage.
+func TellSwarm(ctx context.Context, s *Stage) error {
+	s.orchestrator = contract.Swarm
+	return s.tell(ctx, []step{
+		{"A team asks for a Docker swarm", askForSwarm},
+		{"It puts a service on the cluster, and each node answers for it", putOnSwarm},
+		{"An alarm scales the service out, another one in", followAlarms},
+		{"A pipeline succeeds, and its image is rolled out", under(rollOutPipeline)},
+		{"A release that crashes is rolled back", under(rollBack)},
+		{"A manager is killed, and replaced", loseManager},
+		{"The workers are scaled out and in", under(scaleWorkers)},
 		{"Sent twice or late, nothing more changes", repeatEvents},
 		{"The cluster is retired", retire},
 	})
