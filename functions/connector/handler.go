@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -28,7 +29,8 @@ import (
 
 // Handler sends requests.
 type Handler struct {
-	// Hosts are those that may be called, each with its port.
+	// Hosts are those that may be called, each with its port. A range of addresses, such
+	// as 10.0.0.0/8:2376, is that port of each address in it.
 	Hosts []string
 
 	// Wrap wraps the transports; nil leaves them.
@@ -100,7 +102,7 @@ func (h *Handler) target(in connector.Request) (*url.URL, error) {
 		return nil, fault.New(fault.Invalid, "only https is called, and not %s", target.Scheme)
 	case target.User != nil:
 		return nil, fault.New(fault.Invalid, "the request's URL holds a user; credentials belong into its headers")
-	case !slices.Contains(h.Hosts, withPort(target.Host)):
+	case !h.allows(withPort(target.Host)):
 		return nil, fault.New(fault.Invalid, "%s is not among the hosts that this connector calls: %s", target.Host,
 			strings.Join(h.Hosts, ", "))
 	case len(in.Header.Values("Upgrade")) > 0:
@@ -109,6 +111,28 @@ func (h *Handler) target(in connector.Request) (*url.URL, error) {
 		return nil, fault.New(fault.Invalid, "the body is larger than %d bytes", connector.BodyMax)
 	}
 	return target, nil
+}
+
+// allows says whether a host with its port is one of those that may be called.
+func (h *Handler) allows(host string) bool {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return false
+	}
+	address, err := netip.ParseAddr(name)
+	isAddress := err == nil
+	return slices.ContainsFunc(h.Hosts, func(allowed string) bool {
+		if allowed == host {
+			return true
+		}
+		within, at, found := strings.Cut(allowed, "/")
+		bits, allowedPort, ranged := strings.Cut(at, ":")
+		if !isAddress || !found || !ranged || allowedPort != port {
+			return false
+		}
+		prefix, err := netip.ParsePrefix(within + "/" + bits)
+		return err == nil && prefix.Contains(address)
+	})
 }
 
 // withPort is the host in lower case with its port, 443 when it names none.

@@ -99,6 +99,7 @@ var answers = map[string]*shape{
 		"StackResourceSummaries": list(stackResource)}),
 
 	"autoscaling:SetDesiredCapacity": structure(nil),
+	"autoscaling:SuspendProcesses":   structure(nil),
 	"autoscaling:DescribeAutoScalingGroups": structure(map[string]*shape{
 		"AutoScalingGroups": list(group)}),
 	"autoscaling:UpdateAutoScalingGroup": structure(nil),
