@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"portolan/local/kubernetes"
 )
 
 // kubernetesService is the service of calls of Kubernetes API servers.
@@ -17,15 +15,17 @@ const kubernetesService = "kubernetes"
 
 // An apiServers is how functions reach the clusters' API servers: through the
 // turnstile, under the eyes of those who watch, and with what befalls a call.
-type apiServers struct{ w *World }
+type apiServers struct {
+	w    *World
+	next http.RoundTripper
+}
 
 // RoundTrip implements http.RoundTripper.
 func (a apiServers) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := a.w
-	name := strings.TrimSuffix(r.URL.Host, domain)
-	server := w.adopted[name]
+	name, server := w.at(r.URL.Hostname())
 	if server == nil {
-		return nil, fmt.Errorf("dial tcp: lookup %s: no such host", r.URL.Host)
+		server = a.next
 	}
 	c := &call{service: kubernetesService, operation: r.Method + " " + r.URL.RequestURI(), cluster: name,
 		invocation: invocationOf(r.Context())}
@@ -39,11 +39,19 @@ func (a apiServers) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.invocation != nil && !c.invocation.survives() {
 		return nil, errors.New("the function was killed")
 	}
-	return w.sufferThere(c, r, server.Server)
+	return w.sufferThere(c, r, server)
+}
+
+// at is the cluster of Kubernetes whose API server has that name.
+func (w *World) at(host string) (name string, server http.RoundTripper) {
+	if c := w.adopted[strings.TrimSuffix(host, domain)]; c != nil {
+		return c.name, c.Server
+	}
+	return host, nil
 }
 
 // sufferThere makes the call, unless something goes wrong before or after it.
-func (w *World) sufferThere(c *call, r *http.Request, server *kubernetes.Server) (*http.Response, error) {
+func (w *World) sufferThere(c *call, r *http.Request, server http.RoundTripper) (*http.Response, error) {
 	watches := strings.Contains(c.operation, "watch=true")
 	if !w.befalls(w.Plan.Profile.Errors) {
 		answer, err := w.effectThere(c, r, server)
@@ -84,7 +92,7 @@ func (w *World) sufferThere(c *call, r *http.Request, server *kubernetes.Server)
 	}
 }
 
-func (w *World) effectThere(c *call, r *http.Request, server *kubernetes.Server) (*http.Response, error) {
+func (w *World) effectThere(c *call, r *http.Request, server http.RoundTripper) (*http.Response, error) {
 	w.watch.called(c)
 	r = r.Clone(r.Context())
 	r.Body = readAgain(c.body)

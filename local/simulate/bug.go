@@ -13,6 +13,9 @@ type Bug struct {
 	// Client changes what a function's SDK clients send and receive.
 	Client func(function string, send Send) Send
 
+	// Kubernetes changes what functions send to clusters' API servers.
+	Kubernetes func(send Send) Send
+
 	// Handler changes what a function does.
 	Handler func(function string, h lambda.Handler) lambda.Handler
 
@@ -20,8 +23,12 @@ type Bug struct {
 	Files func(fs.FS) fs.FS
 }
 
-// A Send sends a request to AWS. It implements aws.HTTPClient.
+// A Send sends a request to AWS or to an API server. It implements aws.HTTPClient and
+// http.RoundTripper.
 type Send func(*http.Request) (*http.Response, error)
 
 // Do implements aws.HTTPClient.
 func (s Send) Do(r *http.Request) (*http.Response, error) { return s(r) }
+
+// RoundTrip implements http.RoundTripper.
+func (s Send) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }

@@ -12,7 +12,7 @@ import (
 
 // changeByHand is a person who changes the number of tasks past the control plane.
 func (w *World) changeByHand(s Step) error {
-	if c := w.adopted[s.Cluster]; c != nil {
+	if c := w.kubernetes(s.Cluster); c != nil {
 		_, err := c.ask(w.privileged(), http.MethodPatch, deployments+s.Service+"/scale?fieldManager=kubectl",
 			fmt.Sprintf(`{"spec":{"replicas":%d}}`, s.Count))
 		return err
@@ -25,7 +25,7 @@ func (w *World) changeByHand(s Step) error {
 // replaceByHand is a person who lets a service run another image.
 func (w *World) replaceByHand(s Step) error {
 	image := repository + ":" + s.Text
-	if c := w.adopted[s.Cluster]; c != nil {
+	if c := w.kubernetes(s.Cluster); c != nil {
 		d, ok := c.deployment(w.privileged(), s.Service)
 		containers, _ := d.at("spec", "template", "spec", "containers").([]any)
 		if !ok || len(containers) == 0 {
@@ -52,7 +52,7 @@ func (w *World) replaceByHand(s Step) error {
 
 // deleteByHand is a person who takes a service away.
 func (w *World) deleteByHand(s Step) error {
-	if c := w.adopted[s.Cluster]; c != nil {
+	if c := w.kubernetes(s.Cluster); c != nil {
 		_, err := c.ask(w.privileged(), http.MethodDelete, deployments+s.Service, "")
 		return err
 	}

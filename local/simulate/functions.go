@@ -79,7 +79,16 @@ func (w *World) build(id string, env *environment.Environment, build local.Build
 			})
 		})
 	}
-	env.WrapTransport = func(http.RoundTripper) http.RoundTripper { return apiServers{w} }
+	wrap := env.WrapTransport
+	env.WrapTransport = func(next http.RoundTripper) http.RoundTripper {
+		if wrap != nil {
+			next = wrap(next)
+		}
+		if w.Bug.Kubernetes != nil {
+			return w.Bug.Kubernetes(apiServers{w, next}.RoundTrip)
+		}
+		return apiServers{w, next}
+	}
 	if w.Bug.Client != nil {
 		env.AWS.HTTPClient = w.Bug.Client(id, env.AWS.HTTPClient.Do)
 	}

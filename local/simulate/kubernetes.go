@@ -2,6 +2,9 @@ package simulate
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,11 +19,16 @@ import (
 	"portolan/local/unique"
 )
 
-// A someonesCluster is a cluster of Kubernetes that somebody made, and Portolan
-// adopts.
-type someonesCluster struct {
+// An apiServer is a cluster of Kubernetes for who may do everything there: a person
+// with kubectl, and the one who watches.
+type apiServer struct {
 	*kubernetes.Server
-	name  string
+	name string
+}
+
+// A someonesCluster is one that somebody made, and Portolan adopts.
+type someonesCluster struct {
+	apiServer
 	nodes int // that ever joined
 
 	// secret is the ARN of its kubeconfig.
@@ -54,7 +62,7 @@ func (w *World) startKubernetes() error {
 		if err != nil {
 			return err
 		}
-		c := &someonesCluster{Server: server, name: s.Cluster}
+		c := &someonesCluster{apiServer: apiServer{server, s.Cluster}}
 		w.adopted[s.Cluster] = c
 		for range s.Count {
 			if err := c.join(w.ctx); err != nil {
@@ -74,6 +82,14 @@ func (w *World) startKubernetes() error {
 	return nil
 }
 
+// kubernetes is a cluster of Kubernetes; nil for one of another orchestrator, or none.
+func (w *World) kubernetes(name string) *apiServer {
+	if c := w.adopted[name]; c != nil {
+		return &c.apiServer
+	}
+	return nil
+}
+
 // join adds a node.
 func (c *someonesCluster) join(ctx context.Context) error {
 	c.nodes++
@@ -82,13 +98,14 @@ func (c *someonesCluster) join(ctx context.Context) error {
 		InstanceType: "m5.xlarge", CPU: 4096, Memory: 16384})
 }
 
-// ask is a person with kubectl.
-func (c *someonesCluster) ask(ctx context.Context, method, path, body string) (map[string]any, error) {
+// ask is a person with kubectl and an administrator's certificate.
+func (c *apiServer) ask(ctx context.Context, method, path, body string) (map[string]any, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "https://"+c.name+domain+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+adminToken)
+	who := &x509.Certificate{Subject: pkix.Name{CommonName: "admin", Organization: []string{"system:masters"}}}
+	request.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{who}, VerifiedChains: [][]*x509.Certificate{{who}}}
 	request.Header.Set("Content-Type", "application/json")
 	if method == http.MethodPatch {
 		request.Header.Set("Content-Type", "application/strategic-merge-patch+json")
@@ -109,7 +126,7 @@ func (c *someonesCluster) ask(ctx context.Context, method, path, body string) (m
 }
 
 // list are the objects below a path, in order.
-func (c *someonesCluster) list(ctx context.Context, path string) ([]object, error) {
+func (c *apiServer) list(ctx context.Context, path string) ([]object, error) {
 	answer, err := c.ask(ctx, http.MethodGet, path, "")
 	if err != nil {
 		return nil, err
@@ -153,7 +170,7 @@ func (o object) label(name string) string { return o.text("metadata", "labels", 
 func (o object) annotation(name string) string { return o.text("metadata", "annotations", name) }
 
 // deployment is a service of a cluster.
-func (c *someonesCluster) deployment(ctx context.Context, service string) (object, bool) {
+func (c *apiServer) deployment(ctx context.Context, service string) (object, bool) {
 	answer, err := c.ask(ctx, http.MethodGet, deployments+service, "")
 	return object{answer}, err == nil
 }

@@ -22,7 +22,7 @@ type node struct {
 
 // nodes are those of a cluster, in order.
 func (o *oracle) nodes(cluster string) (out []node) {
-	if c := o.w.adopted[cluster]; c != nil {
+	if c := o.w.kubernetes(cluster); c != nil {
 		return o.nodesThere(c)
 	}
 	for _, i := range o.containerInstances(cluster) {

@@ -16,7 +16,7 @@ const (
 )
 
 // runningThere is a service as its cluster of Kubernetes has it.
-func (o *oracle) runningThere(c *someonesCluster, service string) running {
+func (o *oracle) runningThere(c *apiServer, service string) running {
 	d, ok := c.deployment(o.ctx(), service)
 	if !ok || d.label(serviceLabel) != service {
 		return running{}
@@ -79,7 +79,7 @@ var kinds = []string{
 }
 
 // leftThere is what carries the name of a cluster that was let go.
-func (o *oracle) leftThere(c *someonesCluster) (left []string) {
+func (o *oracle) leftThere(c *apiServer) (left []string) {
 	for _, path := range kinds {
 		all, err := c.list(o.ctx(), path)
 		if err != nil {
@@ -101,7 +101,7 @@ func cordonedThere(o *oracle, c *call) {
 		return
 	}
 	method, path, _ := strings.Cut(c.operation, " ")
-	cluster := o.w.adopted[c.cluster]
+	cluster := o.w.kubernetes(c.cluster)
 	switch name := path[strings.LastIndex(path, "/")+1:]; {
 	case method == http.MethodDelete && strings.HasPrefix(path, "/api/v1/nodes/"):
 		if left := o.tasksOn(cluster, name); len(left) > 0 {
@@ -119,12 +119,12 @@ func cordonedThere(o *oracle, c *call) {
 	}
 }
 
-func (o *oracle) cordoned(c *someonesCluster, node string) bool {
+func (o *oracle) cordoned(c *apiServer, node string) bool {
 	n, err := c.ask(o.ctx(), http.MethodGet, "/api/v1/nodes/"+node, "")
 	return err != nil || object{n}.at("spec", "unschedulable") == true
 }
 
-func (o *oracle) tasksOn(c *someonesCluster, node string) (names []string) {
+func (o *oracle) tasksOn(c *apiServer, node string) (names []string) {
 	all, err := c.list(o.ctx(), "/api/v1/pods?fieldSelector=spec.nodeName="+node)
 	if err != nil {
 		o.broken(0, "the pods of node %s of %s cannot be listed: %v", node, c.name, err)
@@ -138,7 +138,7 @@ func (o *oracle) tasksOn(c *someonesCluster, node string) (names []string) {
 }
 
 // nodesThere are the nodes of a cluster of Kubernetes.
-func (o *oracle) nodesThere(c *someonesCluster) (out []node) {
+func (o *oracle) nodesThere(c *apiServer) (out []node) {
 	all, err := c.list(o.ctx(), "/api/v1/nodes")
 	if err != nil {
 		o.broken(0, "the nodes of %s cannot be listed: %v", c.name, err)

@@ -381,7 +381,7 @@ type running struct {
 }
 
 func (o *oracle) running(name, service string) running {
-	if c := o.w.adopted[name]; c != nil {
+	if c := o.w.kubernetes(name); c != nil {
 		return o.runningThere(c, service)
 	}
 	client := ecs.NewFromConfig(o.w.UserConfig())

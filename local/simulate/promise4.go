@@ -62,7 +62,7 @@ func nothingLeft(o *oracle) {
 		}
 		left := o.tagged(name)
 		if c := o.w.adopted[name]; c != nil {
-			left = append(left, o.leftThere(c)...)
+			left = append(left, o.leftThere(&c.apiServer)...)
 		}
 		if len(left) > 0 {
 			o.broken(4, "cluster %s is retired and left %v", name, left)
