@@ -153,7 +153,7 @@ func TestEachKindOfOperationHasItsMachine(t *testing.T) {
 var operationKinds = []contract.OperationKind{
 	contract.KindProvision, contract.KindAdopt, contract.KindSurvey, contract.KindDrain, contract.KindUncordon, contract.KindUpgrade,
 	contract.KindScale, contract.KindDeploy, contract.KindAutoscale,
-	contract.KindRepair, contract.KindReplaceNode, contract.KindRetire,
+	contract.KindRepair, contract.KindReplaceNode, contract.KindRunJob, contract.KindRetire,
 }
 
 // startedByDispatch are the machines that dispatch's policy lets it start.

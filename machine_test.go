@@ -132,7 +132,8 @@ func (m machine) reaches(from, to string) bool {
 // counter is the index of the choice that bounds the loops which the state is in.
 func (s state) counter() (index int, ok bool) {
 	index = slices.IndexFunc(s.Choices, func(c choice) bool {
-		return strings.HasSuffix(c.Variable, ".looks") && c.NumericGreaterThanEquals != nil
+		counted := strings.HasSuffix(c.Variable, ".looks") || strings.HasSuffix(c.Variable, ".removals")
+		return counted && c.NumericGreaterThanEquals != nil
 	})
 	return index, index >= 0
 }

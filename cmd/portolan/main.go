@@ -73,7 +73,7 @@ Exit codes: 0 well, 1 the operation FailedClean, 2 it FailedDirty, 3 anything el
 	flags.StringVar(&a.api, "api", envOr("PORTOLAN_API", "http://127.0.0.1:8080"), "URL of the API (PORTOLAN_API)")
 	flags.StringVarP(&a.output, "output", "o", "table", "table or json")
 	root.AddCommand(
-		newClusterCommand(a), newNodeCommand(a), newNodePoolCommand(a), newServiceCommand(a), newPolicyCommand(a),
+		newClusterCommand(a), newNodeCommand(a), newNodePoolCommand(a), newServiceCommand(a), newJobCommand(a), newPolicyCommand(a),
 		newBindingCommand(a), newOperationCommand(a), newAuditCommand(a), newDeadLettersCommand(a), newTableCommand(a),
 		newLocalCommand(a), newDemoCommand(a),
 	)

@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	operationTable = columns("ID=id KIND=kind CLUSTER=target.cluster SERVICE=target.service POLICY=target.policy " +
+	operationTable = columns("ID=id KIND=kind CLUSTER=target.cluster SERVICE=target.service POLICY=target.policy JOB=target.job " +
 		"STATUS=status CREATED=createdAt REASON=reason LEFT=left")
 	auditTable = columns("TIME=time WHO=who WHAT=what SERVICE=service FROM=sourceIp TASK=task.task ERROR=error")
 	taskTable  = columns("TASK=task CLUSTER=cluster SERVICE=service RELEASE=release COMMIT=commit ROLE=role")
@@ -15,10 +15,11 @@ var (
 
 func newOperationCommand(a *app) *cobra.Command {
 	list := a.list("list", "List the operations on a target, newest first", 0, operationTable,
-		func([]string) string { return at("operations") }, "cluster", "service", "policy")
+		func([]string) string { return at("operations") }, "cluster", "service", "policy", "job")
 	list.Flags().String("cluster", "", "the cluster")
 	list.Flags().String("service", "", "operations on this service")
 	list.Flags().String("policy", "", "operations of this scaling policy")
+	list.Flags().String("job", "", "operations of this job")
 	operation := func(args []string) string { return at("operations", args[0]) }
 	return group("operation", "Operations: requested changes, from acceptance to their end",
 		a.get("get ID", "Show an operation", 1, operationTable, operation),

@@ -39,7 +39,7 @@ func open(t *testing.T) *machine {
 	t.Setenv("AWS_REGION", "eu-central-1")
 	m := &machine{t: t, store: storetest.Open(t), seen: func(*http.Request) {}}
 	handler := &api.Handler{
-		Store: m.store, Checks: api.Checks(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Store: m.store, Checks: api.Checks(), JobChecks: api.JobChecks(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Now: time.Now, NewID: func() string { return ulid.Make().String() },
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -144,13 +144,19 @@ func TestStory(t *testing.T) {
 		{"cluster set demo --drift report -o json", `"drift": "report"`},
 		{"service put demo wildfly --image shop/web:1.4 --container webapp --memory 1024 --port 8080 --replicas 2 " +
 			"--balance-port 8080 --host shop.example.com --path /shop/* --env LANG=C",
-			`deploy\s+demo\s+wildfly\s+-\s+Pending`},
+			`deploy\s+demo\s+wildfly\s+-\s+-\s+Pending`},
 		{"service get demo wildfly -o json", `"LANG": "C"`},
 		{"service get demo wildfly -o json", `"hosts": \[\s+"shop.example.com"\s+\]`},
 		{"service list demo", `wildfly\s+demo\s+Deploying\s+2\s+0\s+1`},
 		{"service releases demo wildfly", `1\s+Pending\s+shop/web:1.4`},
 		{"policy put demo high --alarm arn:aws:cloudwatch:eu-central-1:123456789012:alarm:high --service wildfly " +
 			"--adjustment 2 --min 2 --max 6", `high\s+demo\s+wildfly\s+-\s+2\s+2\s+6`},
+		{"job run demo migrate --image migrate:1 --command up --cpu 256 --memory 256 --retries 1", `run-job\s+demo\s+-\s+-\s+migrate\s+Pending`},
+		{"job run demo migrate --image migrate:1 --command up --cpu 256 --memory 256 --retries 1", `migrate\s+demo\s+Pending`},
+		{"job list demo", `migrate`},
+		{"job get demo migrate", `NAME\s+CLUSTER\s+STATUS\s+EXIT-CODE`},
+		{"operation list --cluster demo --job migrate", `run-job`},
+		{"job stop demo migrate", `run-job`},
 		{"policy list demo", `high`},
 		{"policy get demo high", `high`},
 		{"policy decisions demo high", `TIME\s+ALARM`},

@@ -35,7 +35,7 @@ func open(t *testing.T) *door {
 	d := &door{t: t, now: start}
 	ids := 0
 	d.Handler = &Handler{
-		Store: storetest.Open(t), Checks: Checks(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Store: storetest.Open(t), Checks: Checks(), JobChecks: JobChecks(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Now:   func() time.Time { return d.now },
 		NewID: func() string { ids++; return fmt.Sprintf("01KAQ6M3V6Z4YJ9T2R8N5C%04d", ids) },
 	}

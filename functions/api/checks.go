@@ -17,6 +17,11 @@ func Checks() map[contract.Orchestrator]Check {
 	}
 }
 
+// JobChecks are the checks of the orchestrators that run jobs.
+func JobChecks() map[contract.Orchestrator]Check {
+	return map[contract.Orchestrator]Check{contract.Ecs: checkECS, contract.Kubernetes: checkKubernetes}
+}
+
 func checkKubernetes(name string, spec contract.ServiceSpec, cluster *model.Cluster) []fault.Field {
 	// A cluster that Portolan makes is one of EKS, also before it is known under which name.
 	eks := !decide.Adopted(cluster.Spec) || cluster.Spec.Kubernetes.EksCluster != ""

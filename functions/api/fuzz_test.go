@@ -84,7 +84,7 @@ func decodes(t *testing.T, r *request) {
 // anything is read.
 func TestADoorWithoutTableAnswersWhatNeedsNone(t *testing.T) {
 	h := &Handler{
-		Store: store.New(&troubled{reading: errors.New("read")}, "none"), Checks: Checks(), Now: time.Now,
+		Store: store.New(&troubled{reading: errors.New("read")}, "none"), Checks: Checks(), JobChecks: JobChecks(), Now: time.Now,
 		NewID: func() string { return "" }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	for name, c := range unreadable {

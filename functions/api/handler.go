@@ -25,9 +25,13 @@ type Check func(name string, spec contract.ServiceSpec, cluster *model.Cluster) 
 type Handler struct {
 	Store  *store.Store
 	Checks map[contract.Orchestrator]Check
-	Now    func() time.Time
-	NewID  func() string // ULIDs
-	Log    *slog.Logger
+
+	// JobChecks are those of the orchestrators that run jobs.
+	JobChecks map[contract.Orchestrator]Check
+
+	Now   func() time.Time
+	NewID func() string // ULIDs
+	Log   *slog.Logger
 }
 
 // An operation is what answers the requests of one operationId of openapi.yaml.
@@ -52,6 +56,11 @@ var operations = map[string]operation{
 	"putService":    (*Handler).putService,
 	"retireService": (*Handler).retireService,
 	"listReleases":  (*Handler).listReleases,
+
+	"listJobs": (*Handler).listJobs,
+	"getJob":   (*Handler).getJob,
+	"runJob":   (*Handler).runJob,
+	"stopJob":  (*Handler).stopJob,
 
 	"listPolicies":  (*Handler).listPolicies,
 	"getPolicy":     (*Handler).getPolicy,

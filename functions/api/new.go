@@ -11,7 +11,7 @@ import (
 func New(env *environment.Environment) *Handler {
 	return &Handler{
 		Store:  store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
-		Checks: Checks(),
-		Now:    env.Now, NewID: env.NewID, Log: env.Log,
+		Checks: Checks(), JobChecks: JobChecks(),
+		Now: env.Now, NewID: env.NewID, Log: env.Log,
 	}
 }

@@ -19,9 +19,8 @@ func (h *Handler) getOperation(ctx context.Context, r *request) (answer, error) 
 
 func (h *Handler) listOperations(ctx context.Context, r *request) (answer, error) {
 	t := r.target()
-	if t.Service != "" && t.Policy != "" {
-		return answer{}, problem.Of(problem.Malformed, []fault.Field{
-			{Pointer: "policy", Detail: "must be left out beside service: a target is one or the other"}})
+	if fields := oneTarget(t); len(fields) > 0 {
+		return answer{}, problem.Of(problem.Malformed, fields)
 	}
 	operations, next, err := h.Store.Operations(ctx, model.TargetKey(t), r.page())
 	if err != nil {
@@ -36,6 +35,23 @@ func (h *Handler) listOperations(ctx context.Context, r *request) (answer, error
 	return list(operations, next, operationView)
 }
 
+// oneTarget says which queries are one too many: a target is a service, a policy or a job.
+func oneTarget(t contract.Target) []fault.Field {
+	var fields []fault.Field
+	first := ""
+	for _, q := range []struct{ name, value string }{{"service", t.Service}, {"policy", t.Policy}, {"job", t.Job}} {
+		switch {
+		case q.value == "":
+		case first == "":
+			first = q.name
+		default:
+			fields = append(fields, fault.Field{Pointer: q.name,
+				Detail: "must be left out beside " + first + ": a target is one or the other"})
+		}
+	}
+	return fields
+}
+
 func (h *Handler) exists(ctx context.Context, t contract.Target) error {
 	var err error
 	switch {
@@ -43,6 +59,8 @@ func (h *Handler) exists(ctx context.Context, t contract.Target) error {
 		_, err = h.Store.Service(ctx, t.Cluster, t.Service)
 	case t.Policy != "":
 		_, err = h.Store.Policy(ctx, t.Cluster, t.Policy)
+	case t.Job != "":
+		_, err = h.Store.Job(ctx, t.Cluster, t.Job)
 	default:
 		_, err = h.Store.Cluster(ctx, t.Cluster)
 	}

@@ -193,6 +193,7 @@ func decode[T any](r *request) (T, error) {
 func (r *request) target() contract.Target {
 	return contract.Target{
 		Cluster: r.parameters["cluster"], Service: r.parameters["service"], Policy: r.parameters["policy"],
+		Job: r.parameters["job"],
 	}
 }
 

@@ -204,6 +204,7 @@ type Input struct {
 	Cluster   string `json:"cluster"`
 	Service   string `json:"service,omitempty"`
 	Policy    string `json:"policy,omitempty"`
+	Job       string `json:"job,omitempty"`
 	NodePool  string `json:"nodePool"`
 	Node      string `json:"node"`
 
@@ -221,8 +222,8 @@ func (h *Handler) start(ctx context.Context, o *model.Operation) error {
 	}
 	input, err := json.Marshal(Input{
 		Operation: o.ID, Token: o.Token, Target: model.TargetKey(o.Target), Kind: string(o.Kind),
-		Cluster: o.Target.Cluster, Service: o.Target.Service, Policy: o.Target.Policy, NodePool: o.NodePool, Node: o.Node,
-		Attempt: o.Attempt, TakenOver: o.TakenOver,
+		Cluster: o.Target.Cluster, Service: o.Target.Service, Policy: o.Target.Policy, Job: o.Target.Job,
+		NodePool: o.NodePool, Node: o.Node, Attempt: o.Attempt, TakenOver: o.TakenOver,
 	})
 	if err != nil {
 		return err

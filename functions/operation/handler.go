@@ -131,7 +131,7 @@ func (h *Handler) forget(ctx context.Context, in In, ended model.Operation) erro
 // clusterIsGone says whether an end leaves nothing of a cluster but its record.
 func clusterIsGone(o model.Operation) bool {
 	return o.Kind == contract.KindRetire && o.Status == contract.OperationSucceeded &&
-		o.Target.Service == "" && o.Target.Policy == ""
+		o.Target.Service == "" && o.Target.Policy == "" && o.Target.Job == ""
 }
 
 // plain makes "Kind: {"errorMessage":"text",…}", which is how a state machine sees

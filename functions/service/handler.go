@@ -1,7 +1,8 @@
 // Package service holds the steps that change and watch services: putting a
-// release into effect, rolling it back, scaling, repairing and removing.
+// release into effect, rolling it back, scaling, repairing and removing; and those that
+// run jobs to their end.
 //
-// It must never know which orchestrator a service runs on.
+// It must never know which orchestrator a service or a job runs on.
 package service
 
 import (
@@ -27,6 +28,8 @@ type Store interface {
 	Service(ctx context.Context, cluster, name string) (*model.Service, error)
 	Services(ctx context.Context, cluster string, p store.Page) ([]model.Service, string, error)
 	Release(ctx context.Context, cluster, service string, number int64) (*model.Release, error)
+	Job(ctx context.Context, cluster, name string) (*model.Job, error)
+	Jobs(ctx context.Context, cluster string, p store.Page) ([]model.Job, string, error)
 	Queue(ctx context.Context, target string) (store.Queue, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }
@@ -67,6 +70,10 @@ type State struct {
 
 	LookAfterSeconds int `json:"lookAfterSeconds"`
 	Looks            int `json:"looks"`
+
+	// Removals counts the steps of a job's removal, and Removed says that nothing is left.
+	Removals int  `json:"removals"`
+	Removed  bool `json:"removed"`
 }
 
 // A work is what a step works on.
@@ -87,8 +94,11 @@ const actMax = 50 * time.Second
 
 // Handle does one step.
 func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
-	if in.Step == "RetireServices" {
+	switch in.Step {
+	case "RetireServices":
 		return h.retireServices(ctx, in)
+	case "RunJob", "ObserveJob", "RemoveJob":
+		return h.jobStep(ctx, in)
 	}
 	steps := map[string]func(context.Context, *work) (State, error){
 		"ApplyRelease":    h.applyRelease,
@@ -104,7 +114,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	}
 	do, ok := steps[in.Step]
 	if !ok {
-		return State{}, in.Unknown("service", append(slices.Collect(maps.Keys(steps)), "RetireServices")...)
+		return State{}, in.Unknown("service", append(slices.Collect(maps.Keys(steps)), "RetireServices", "RunJob", "ObserveJob", "RemoveJob")...)
 	}
 	w, err := h.load(ctx, in)
 	if err != nil {

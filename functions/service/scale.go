@@ -74,7 +74,8 @@ func (h *Handler) remove(ctx context.Context, w *work) (State, error) {
 const servicesMax = 2000
 
 // retireServices asks at its first look for the retirement of each service of a
-// cluster, by an operation of its own, and then counts those that are left.
+// cluster, by an operation of its own, and that its jobs stop, and then counts those that
+// are left.
 func (h *Handler) retireServices(ctx context.Context, in In) (State, error) {
 	operation, err := step.Enter(ctx, h.Store, in.Call)
 	if err != nil {
@@ -100,15 +101,21 @@ func (h *Handler) retireServices(ctx context.Context, in In) (State, error) {
 			retiring++
 		}
 	}
-	return retirement(in.State, retiring, stuck), nil
+	running, err := h.stopJobs(ctx, in, operation)
+	if err != nil {
+		return State{}, err
+	}
+	return retirement(in.State, retiring, running, stuck), nil
 }
 
-func retirement(s State, retiring int, stuck []string) State {
+func retirement(s State, retiring, running int, stuck []string) State {
 	s.Looks++
 	s.Left = stuck
 	switch {
 	case retiring > 0:
 		s.Verdict, s.Reason = decide.Progressing, fmt.Sprintf("%d services are being retired", retiring)
+	case running > 0:
+		s.Verdict, s.Reason = decide.Progressing, fmt.Sprintf("%d jobs are being stopped", running)
 	case len(stuck) > 0:
 		s.Verdict, s.Reason = decide.Failed, fmt.Sprintf("%d services could not be retired", len(stuck))
 	default:

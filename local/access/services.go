@@ -119,6 +119,8 @@ func (c *call) ecs() []Request {
 	case "RegisterTaskDefinition":
 		requests := c.tagged(c.on(c.arn("task-definition/", c.text("family")+":*")))
 		return append(requests, c.pass("ecs-tasks.amazonaws.com", "taskRoleArn", "executionRoleArn")...)
+	case "RunTask":
+		return c.on(c.arn("task-definition/", last(c.text("taskDefinition"))))
 	case "ListContainerInstances", "DeregisterContainerInstance":
 		return c.on(c.arn("cluster/", cluster))
 	case "DescribeClusters":

@@ -103,7 +103,7 @@ func (s *Server) fateOf(d *definition) string {
 			names += " " + strings.Join(tags, " ")
 		}
 	}
-	for _, word := range []string{"pull-fail", "crash", "unhealthy"} {
+	for _, word := range []string{"pull-fail", "crash", "unhealthy", exitsWell, exitsBadly} {
 		if strings.Contains(names, word) {
 			return word
 		}

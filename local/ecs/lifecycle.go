@@ -14,9 +14,17 @@ const (
 	crashLow, crashHigh         = 3 * time.Second, 9 * time.Second
 	settleAfter                 = 15 * time.Second
 	unhealthyLow, unhealthyHigh = 45 * time.Second, 75 * time.Second
+	workLow, workHigh           = 8 * time.Second, 20 * time.Second // of one that ends by itself
 	stopLow, stopHigh           = 2 * time.Second, 8 * time.Second
 	deregisterLow               = 5 * time.Second
 	deregisterHigh              = 15 * time.Second
+)
+
+// The fates of tasks that end by themselves, with exit code 0 or 1, as the names of their
+// images say.
+const (
+	exitsWell  = "exit-0"
+	exitsBadly = "exit-1"
 )
 
 // step takes the task to its next state.
@@ -88,6 +96,8 @@ func (s *Server) running(t *task) {
 	switch t.Fate {
 	case "crash":
 		wait = s.config.IDs.Between(crashLow, crashHigh)
+	case exitsWell, exitsBadly:
+		wait = s.config.IDs.Between(workLow, workHigh)
 	case "unhealthy":
 		wait = s.config.IDs.Between(unhealthyLow, unhealthyHigh)
 	}
@@ -117,6 +127,10 @@ func (s *Server) runOn(t *task) {
 	t.Due = time.Time{}
 	switch t.Fate {
 	case "crash":
+		s.die(t, "EssentialContainerExited", "Essential container in task exited", pointer(1))
+	case exitsWell:
+		s.die(t, "EssentialContainerExited", "Essential container in task exited", pointer(0))
+	case exitsBadly:
 		s.die(t, "EssentialContainerExited", "Essential container in task exited", pointer(1))
 	case "unhealthy":
 		s.sicken(t)

@@ -23,6 +23,8 @@ var outsideTheStory = map[access.Grant]string{
 	{Role: "SweeperFunction", Action: "ec2:DescribeNatGateways"}:                 "an hour begins",
 	{Role: "ServiceOperation", Action: "elasticloadbalancing:ModifyRule"}:        "a release changes where its requests go",
 	{Role: "ServiceOperation", Action: "elasticloadbalancing:ModifyTargetGroup"}: "a release changes its health check",
+	{Role: "ServiceOperation", Action: "ecs:RunTask"}:                            "a job is run",
+	{Role: "ServiceOperation", Action: "ecs:StopTask"}:                           "a job is stopped",
 	{Role: "StackOperation", Action: "cloudformation:DescribeStackEvents"}:       "a stack could not be created",
 	{Role: "StackOperation", Action: "cloudformation:DescribeStackResources"}:    "a provision that failed half way is cleaned up",
 	{Role: "Stack", Action: "autoscaling:DescribeScalingActivities"}:             "CloudFormation looks whether instances start",
@@ -45,7 +47,7 @@ func onlyKubernetes(g access.Grant) bool {
 			return true
 		}
 	}
-	for _, machine := range []string{"adopt", "survey", "drain", "uncordon", "upgrade"} {
+	for _, machine := range []string{"adopt", "survey", "drain", "uncordon", "upgrade", "run-job"} {
 		if strings.HasSuffix(g.Resource, "stateMachine:portolan-"+machine) {
 			return true
 		}

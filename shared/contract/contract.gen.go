@@ -127,6 +127,39 @@ func (e IngressPort) Valid() bool {
 	}
 }
 
+// Defines values for JobStatus.
+const (
+	JobFailed    JobStatus = "Failed"
+	JobLost      JobStatus = "Lost"
+	JobPending   JobStatus = "Pending"
+	JobRunning   JobStatus = "Running"
+	JobStopped   JobStatus = "Stopped"
+	JobStopping  JobStatus = "Stopping"
+	JobSucceeded JobStatus = "Succeeded"
+)
+
+// Valid indicates whether the value is a known member of the JobStatus enum.
+func (e JobStatus) Valid() bool {
+	switch e {
+	case JobFailed:
+		return true
+	case JobLost:
+		return true
+	case JobPending:
+		return true
+	case JobRunning:
+		return true
+	case JobStopped:
+		return true
+	case JobStopping:
+		return true
+	case JobSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KubernetesClusterEndpointAccess.
 const (
 	EndpointPrivate          KubernetesClusterEndpointAccess = "private"
@@ -176,6 +209,7 @@ const (
 	KindRepair      OperationKind = "repair"
 	KindReplaceNode OperationKind = "replace-node"
 	KindRetire      OperationKind = "retire"
+	KindRunJob      OperationKind = "run-job"
 	KindScale       OperationKind = "scale"
 	KindSurvey      OperationKind = "survey"
 	KindUncordon    OperationKind = "uncordon"
@@ -200,6 +234,8 @@ func (e OperationKind) Valid() bool {
 	case KindReplaceNode:
 		return true
 	case KindRetire:
+		return true
+	case KindRunJob:
 		return true
 	case KindScale:
 		return true
@@ -809,6 +845,98 @@ type Ingress struct {
 
 // IngressPort 22 for SSH to the nodes; 80 for the load balancer.
 type IngressPort int
+
+// Job defines model for Job.
+type Job struct {
+	// Cluster A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
+	//
+	// Example: web
+	Cluster   Name      `json:"cluster"`
+	CreatedAt time.Time `json:"createdAt"`
+	EndedAt   time.Time `json:"endedAt,omitempty,omitzero"`
+
+	// ExitCode That of the task that ended last.
+	ExitCode *int `json:"exitCode,omitempty"`
+
+	// Left By ARN or name, what could not be removed from the cluster.
+	Left []string `json:"left,omitempty,omitzero"`
+
+	// Name A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
+	//
+	// Example: web
+	Name Name `json:"name"`
+
+	// Operation The operation that runs it.
+	Operation string `json:"operation,omitempty,omitzero"`
+
+	// Spec A workload that runs once, to its end, in words that mean the same on every orchestrator.
+	Spec      JobSpec   `json:"spec"`
+	StartedAt time.Time `json:"startedAt,omitempty,omitzero"`
+
+	// Status Lost is a job of which nobody could find out how it ended; something of it may be left.
+	Status JobStatus `json:"status"`
+
+	// StatusReason Why it failed, or what keeps it from running.
+	StatusReason string `json:"statusReason,omitempty,omitzero"`
+
+	// Task Id of the newest task.
+	Task string `json:"task,omitempty,omitzero"`
+
+	// TasksFailed How many tasks failed.
+	TasksFailed int `json:"tasksFailed,omitempty,omitzero"`
+
+	// Team A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
+	//
+	// Example: web
+	Team Name `json:"team"`
+}
+
+// JobPage defines model for JobPage.
+type JobPage struct {
+	Items []Job  `json:"items"`
+	Next  string `json:"next,omitempty,omitzero"`
+}
+
+// JobSpec A workload that runs once, to its end, in words that mean the same on every orchestrator.
+type JobSpec struct {
+	Command []string `json:"command,omitempty,omitzero"`
+
+	// Container Name of the container; the job's name when absent.
+	//
+	// Example: migrate
+	Container string `json:"container,omitempty,omitzero"`
+
+	// Cpu In 1/1024 of a vCPU.
+	Cpu int `json:"cpu,omitempty,omitzero"`
+
+	// DeadlineSeconds A job that has not ended by then is stopped, and has failed.
+	DeadlineSeconds int               `json:"deadlineSeconds,omitempty,omitzero"`
+	Ecs             EcsService        `json:"ecs,omitempty,omitzero"`
+	Environment     map[string]string `json:"environment,omitempty,omitzero"`
+
+	// Image Example: registry.example.com/shop/migrate:1.4
+	Image      string            `json:"image"`
+	Kubernetes KubernetesService `json:"kubernetes,omitempty,omitzero"`
+	Logging    Logging           `json:"logging,omitempty,omitzero"`
+
+	// Memory In MiB. A task above its limit is stopped; a reservation is only set aside.
+	Memory    Memory    `json:"memory"`
+	Placement Placement `json:"placement,omitempty,omitzero"`
+
+	// Retries How many more tasks may be tried when one fails.
+	Retries int `json:"retries,omitempty,omitzero"`
+
+	// Role ARN of the IAM role of the task.
+	//
+	// Example: arn:aws:iam::123456789012:role/shop
+	Role string `json:"role,omitempty,omitzero"`
+
+	// Secrets From the variable's name to the ARN of its value in Secrets Manager or Parameter Store.
+	Secrets map[string]string `json:"secrets,omitempty,omitzero"`
+}
+
+// JobStatus Lost is a job of which nobody could find out how it ended; something of it may be left.
+type JobStatus string
 
 // KubernetesCluster An Amazon EKS cluster, unless the cluster is adopted.
 type KubernetesCluster struct {
@@ -1438,6 +1566,11 @@ type Target struct {
 	// Example: web
 	Cluster Name `json:"cluster"`
 
+	// Job A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
+	//
+	// Example: web
+	Job Name `json:"job,omitempty,omitzero"`
+
 	// Policy A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
 	//
 	// Example: web
@@ -1565,6 +1698,11 @@ type Day = string
 // IdempotencyKey Example: 7f2c1e0a-54c7-4a0b-9f3e-5f0c7f0f4a11
 type IdempotencyKey = string
 
+// JobName A DNS label of at most 32 characters, so that it fits every orchestrator's own names.
+//
+// Example: web
+type JobName = Name
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -1647,6 +1785,29 @@ type DeleteBindingParams struct {
 
 // PutBindingParams defines parameters for PutBinding.
 type PutBindingParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListJobsParams defines parameters for ListJobs.
+type ListJobsParams struct {
+	// Limit How many to return at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Next The `next` of the page before.
+	Next Next `form:"next,omitempty" json:"next,omitempty,omitzero"`
+}
+
+// StopJobParams defines parameters for StopJob.
+type StopJobParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// RunJobParams defines parameters for RunJob.
+type RunJobParams struct {
 	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
 	// caller, is answered as the first was for a day; for another request it is refused.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
@@ -1766,6 +1927,9 @@ type ListOperationsParams struct {
 	// Policy Operations of this scaling policy, and not on the cluster itself.
 	Policy Name `form:"policy,omitempty" json:"policy,omitempty,omitzero"`
 
+	// Job Operations of this job, and not on the cluster itself.
+	Job Name `form:"job,omitempty" json:"job,omitempty,omitzero"`
+
 	// Limit How many to return at most.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 
@@ -1781,6 +1945,9 @@ type ChangeClusterJSONRequestBody = ClusterChange
 
 // PutBindingJSONRequestBody defines body for PutBinding for application/json ContentType.
 type PutBindingJSONRequestBody = BindingSpec
+
+// RunJobJSONRequestBody defines body for RunJob for application/json ContentType.
+type RunJobJSONRequestBody = JobSpec
 
 // ScaleNodePoolJSONRequestBody defines body for ScaleNodePool for application/json ContentType.
 type ScaleNodePoolJSONRequestBody = NodePoolScale

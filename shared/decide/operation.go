@@ -18,6 +18,7 @@ var deadlines = map[contract.OperationKind]time.Duration{
 	contract.KindDrain:       time.Hour,
 	contract.KindUncordon:    15 * time.Minute,
 	contract.KindUpgrade:     12 * time.Hour, // the control plane, and ten node pools of many nodes
+	contract.KindRunJob:      26 * time.Hour, // a job's own deadline is a day at most
 	contract.KindScale:       2*time.Hour + 5*time.Minute,
 	contract.KindDeploy:      26 * time.Hour, // a rollout's own deadline is a day at most, and it may be rolled back
 	contract.KindAutoscale:   25 * time.Hour,
@@ -99,6 +100,8 @@ func Remains(o model.Operation, cluster *model.Cluster) []string {
 	switch {
 	case o.Target.Service != "":
 		return []string{fmt.Sprintf("service %s of cluster %s", o.Target.Service, o.Target.Cluster)}
+	case o.Target.Job != "":
+		return []string{fmt.Sprintf("job %s of cluster %s", o.Target.Job, o.Target.Cluster)}
 	case o.Target.Policy != "":
 		return []string{fmt.Sprintf("policy %s of cluster %s", o.Target.Policy, o.Target.Cluster)}
 	case o.Node != "":

@@ -13,6 +13,7 @@ import (
 // that are missing only look, or let go.
 var verbs = map[contract.OperationKind]contract.Verb{
 	contract.KindDeploy:      contract.VerbDeploy,
+	contract.KindRunJob:      contract.VerbRun,
 	contract.KindScale:       contract.VerbScale,
 	contract.KindAutoscale:   contract.VerbScale,
 	contract.KindRepair:      contract.VerbRepair,

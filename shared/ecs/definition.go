@@ -31,6 +31,11 @@ func (d *Driver) register(
 	if err != nil {
 		return "", err
 	}
+	return d.registered(ctx, input)
+}
+
+// registered returns the ARN of a task definition with the hash of that one.
+func (d *Driver) registered(ctx context.Context, input *ecs.RegisterTaskDefinitionInput) (string, error) {
 	list, err := d.ecs.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{
 		FamilyPrefix: input.Family,
 		Status:       types.TaskDefinitionStatusActive,

@@ -25,7 +25,10 @@ type Driver struct {
 	balancer *balancer.Balancer
 }
 
-var _ orchestrator.Orchestrator = (*Driver)(nil)
+var (
+	_ orchestrator.Orchestrator = (*Driver)(nil)
+	_ orchestrator.Jobs         = (*Driver)(nil)
+)
 
 // New returns a driver that calls AWS through these clients.
 func New(ecs *ecs.Client, lb *elbv2.Client) *Driver {
@@ -70,7 +73,7 @@ func factsOf(cluster orchestrator.ClusterRef) (orchestrator.ECSFacts, error) {
 // Capabilities implements orchestrator.Orchestrator.
 func (d *Driver) Capabilities(cluster orchestrator.ClusterRef) orchestrator.Capabilities {
 	onNodes := cluster.Facts.ECS != nil && cluster.Facts.ECS.Capacity != contract.FARGATE
-	return orchestrator.Capabilities{Nodes: onNodes, CordonDrains: onNodes}
+	return orchestrator.Capabilities{Nodes: onNodes, CordonDrains: onNodes, Jobs: true}
 }
 
 // Health implements orchestrator.Orchestrator. It makes one call.

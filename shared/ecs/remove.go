@@ -73,7 +73,7 @@ func (d *Driver) Remove(
 	if err != nil || len(left) > 0 {
 		return left, err
 	}
-	return d.removeDefinitions(ctx, ref)
+	return d.removeFamily(ctx, Family(ref.Cluster.Name, ref.Name))
 }
 
 func (d *Driver) removeService(
@@ -124,12 +124,9 @@ func (d *Driver) removeGroups(
 	return left, nil
 }
 
-// removeDefinitions deregisters some of the service's task definitions, and
-// returns those that it left for the next step.
-func (d *Driver) removeDefinitions(
-	ctx context.Context, ref orchestrator.ServiceRef,
-) (left []string, err error) {
-	family := Family(ref.Cluster.Name, ref.Name)
+// removeFamily deregisters some task definitions of a service or a job, and returns those
+// that it left for the next step.
+func (d *Driver) removeFamily(ctx context.Context, family string) (left []string, err error) {
 	list, err := d.ecs.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{
 		FamilyPrefix: aws.String(family), Status: types.TaskDefinitionStatusActive,
 	})

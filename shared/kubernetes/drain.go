@@ -27,7 +27,7 @@ const templateHash = apps.DefaultDeploymentUniqueLabelKey
 // Kubernetes evicts first and replaces afterwards. A task of a service that may run more
 // tasks than its replicas in a rollout is therefore taken from its ReplicaSet first,
 // which makes another one elsewhere; it serves on until that is healthy, and is evicted
-// by a later call. All others are evicted at once. A budget that refuses an eviction is
+// by a later call. The task of a job stays until it ends. All others are evicted at once. A budget that refuses an eviction is
 // heeded, and the eviction tried again by the next call.
 func (d *Driver) Drain(ctx context.Context, ref orchestrator.NodeRef) error {
 	err := d.mark(ctx, ref, map[string]any{
@@ -81,8 +81,8 @@ type room struct {
 }
 
 func (m *mover) move(ctx context.Context, pod *core.Pod) error {
-	if pod.DeletionTimestamp != nil {
-		return nil
+	if pod.DeletionTimestamp != nil || ofJob(pod) {
+		return nil // what a job has begun nobody can go on with elsewhere
 	}
 	r, err := m.roomOf(ctx, pod)
 	if err != nil {

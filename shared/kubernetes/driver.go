@@ -39,6 +39,7 @@ type Driver struct {
 
 var (
 	_ orchestrator.Orchestrator = (*Driver)(nil)
+	_ orchestrator.Jobs         = (*Driver)(nil)
 	_ orchestrator.Watcher      = (*Driver)(nil)
 	_ orchestrator.Glancer      = (*Driver)(nil)
 	_ orchestrator.Surveyor     = (*Driver)(nil)
@@ -55,7 +56,7 @@ func New(config Config) *Driver {
 // Capabilities implements orchestrator.Orchestrator. The quorum is that of etcd, which
 // is no business of nodes that Portolan knows.
 func (d *Driver) Capabilities(orchestrator.ClusterRef) orchestrator.Capabilities {
-	return orchestrator.Capabilities{Nodes: true}
+	return orchestrator.Capabilities{Nodes: true, Jobs: true}
 }
 
 func factsOf(cluster orchestrator.ClusterRef) (orchestrator.KubernetesFacts, error) {

@@ -64,6 +64,7 @@ func TestContractOnTheEmbeddedKubernetes(t *testing.T) {
 			return answer
 		}
 		return orchestratortest.Harness{
+			Image: func(name string) string { return strings.Replace(name, "exit-1", "fail-exit", 1) },
 			Orchestrator: kubernetes.New(kubernetes.Config{AWS: a.config(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
 				WrapTransport: func(http.RoundTripper) http.RoundTripper { return server }}),
 			Cluster: orchestrator.ClusterRef{Name: "shop", Team: "checkout", Facts: orchestrator.Facts{
@@ -75,7 +76,7 @@ func TestContractOnTheEmbeddedKubernetes(t *testing.T) {
 			},
 			Left: func(t *testing.T) (left []string) {
 				for _, path := range []string{"/apis/apps/v1/deployments", "/apis/apps/v1/daemonsets", "/apis/apps/v1/replicasets", "/api/v1/pods",
-					"/api/v1/services", "/api/v1/serviceaccounts", "/api/v1/persistentvolumeclaims", "/apis/networking.k8s.io/v1/ingresses",
+					"/apis/batch/v1/jobs", "/api/v1/services", "/api/v1/serviceaccounts", "/api/v1/persistentvolumeclaims", "/apis/networking.k8s.io/v1/ingresses",
 					"/apis/policy/v1/poddisruptionbudgets"} {
 					for _, item := range ask(http.MethodGet, path, "", "")["items"].([]any) {
 						if name := item.(map[string]any)["metadata"].(map[string]any)["name"].(string); name != "default" {

@@ -28,6 +28,7 @@ var (
 	daemonSets   = kind{name: "DaemonSet", version: "apps/v1", plural: "daemonsets"}
 	statefulSets = kind{name: "StatefulSet", version: "apps/v1", plural: "statefulsets"}
 	replicaSets  = kind{name: "ReplicaSet", version: "apps/v1", plural: "replicasets"}
+	jobs         = kind{name: "Job", version: "batch/v1", plural: "jobs"}
 	cronJobs     = kind{name: "CronJob", version: "batch/v1", plural: "cronjobs"}
 	services     = kind{name: "Service", version: "v1", plural: "services"}
 	ingresses    = kind{name: "Ingress", version: "networking.k8s.io/v1", plural: "ingresses"}

@@ -39,6 +39,8 @@ func needs(verbs []contract.Verb) []need {
 			all = append(all, scaleNeeds()...)
 		case contract.VerbRepair:
 			all = append(append(all, deployNeeds()...), scaleNeeds()...)
+		case contract.VerbRun:
+			all = append(all, jobNeeds()...)
 		case contract.VerbDrain:
 			all = append(all, drainNeeds()...)
 		}
@@ -74,6 +76,17 @@ func deployNeeds() []need {
 		}
 	}
 	return append(append(all, need{verb: "delete", kind: pods}), scaleNeeds()...)
+}
+
+func jobNeeds() []need {
+	var all []need
+	for _, verb := range []string{"get", "create", "delete"} {
+		all = append(all, need{verb: verb, kind: jobs})
+	}
+	for _, verb := range []string{"list", "create", "patch", "delete"} {
+		all = append(all, need{verb: verb, kind: accounts})
+	}
+	return all
 }
 
 func scaleNeeds() []need {

@@ -61,7 +61,7 @@ func onField(t *testing.T) *field {
 // clear ends what runs. It goes with the namespace, too, but some seconds later.
 func (f *field) clear() {
 	for _, path := range []string{
-		f.apps("deployments"), f.apps("daemonsets"), "/apis/batch/v1/namespaces/" + f.namespace + "/cronjobs",
+		"/apis/batch/v1/namespaces/" + f.namespace + "/jobs", f.apps("deployments"), f.apps("daemonsets"), "/apis/batch/v1/namespaces/" + f.namespace + "/cronjobs",
 		"/api/v1/namespaces/" + f.namespace + "/pods",
 	} {
 		f.change(http.MethodDelete, path, "", document{"propagationPolicy": "Background"})
@@ -256,7 +256,7 @@ func (f *field) left(t *testing.T) []string {
 
 // images behave on the testbed by a part of their name.
 func images(name string) string {
-	for suite, played := range map[string]string{"crash": "fail-crash", "pull-fail": "fail-pull", "unhealthy": "fail-ready"} {
+	for suite, played := range map[string]string{"crash": "fail-crash", "pull-fail": "fail-pull", "unhealthy": "fail-ready", "exit-1": "fail-exit"} {
 		if name == suite {
 			return played
 		}

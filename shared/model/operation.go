@@ -82,14 +82,16 @@ func OperationOfExecution(name string) string {
 	return id
 }
 
-// TargetKey is the one text for a target: "cluster/NAME", "service/CLUSTER/NAME"
-// or "policy/CLUSTER/NAME".
+// TargetKey is the one text for a target: "cluster/NAME", "service/CLUSTER/NAME",
+// "policy/CLUSTER/NAME" or "job/CLUSTER/NAME".
 func TargetKey(t contract.Target) string {
 	switch {
 	case t.Service != "":
 		return "service/" + t.Cluster + "/" + t.Service
 	case t.Policy != "":
 		return "policy/" + t.Cluster + "/" + t.Policy
+	case t.Job != "":
+		return "job/" + t.Cluster + "/" + t.Job
 	}
 	return "cluster/" + t.Cluster
 }
@@ -104,6 +106,8 @@ func ParseTarget(key string) (contract.Target, error) {
 		return contract.Target{Cluster: parts[1], Service: parts[2]}, nil
 	case len(parts) == 3 && parts[0] == "policy":
 		return contract.Target{Cluster: parts[1], Policy: parts[2]}, nil
+	case len(parts) == 3 && parts[0] == "job":
+		return contract.Target{Cluster: parts[1], Job: parts[2]}, nil
 	}
 	return contract.Target{}, fmt.Errorf("%q is not the key of a target", key)
 }

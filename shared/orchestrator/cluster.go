@@ -156,6 +156,9 @@ type Capabilities struct {
 	// CordonDrains is true where a cordon moves the tasks away too.
 	CordonDrains bool
 
+	// Jobs is true where run-once workloads run; the orchestrator then implements Jobs.
+	Jobs bool
+
 	// Quorum is true where some nodes are managers or masters that must keep a
 	// majority; the orchestrator then implements Managers.
 	Quorum bool

@@ -32,6 +32,13 @@
 //	             DeleteService, rules,    policy Foreground         then its tasks are gone   then its deployment ends
 //	             target group, task
 //	             definitions
+//	RunJob       RegisterTaskDefinition,  batch/v1 Job              replicated-job service    none: Chronos and Metronome
+//	             RunTask with a client                                                        are no part of DC/OS that
+//	             token                                                                        Portolan calls
+//	ObserveJob   ListTasks by family,     Job status, Pods          GET /services/{id},
+//	             DescribeTasks                                      GET /tasks
+//	RemoveJob    StopTask, Deregister-    DELETE with propagation   DELETE /services/{id}
+//	             TaskDefinition           policy Foreground
 //	Tasks        ListTasks,               Pods by label, limit and  GET /tasks by service     GET /v2/apps/{id}/tasks,
 //	             DescribeTasks            continue                  filter                    Mesos GET_TASKS
 //	Health       DescribeClusters         /readyz, Nodes            GET /info, Swarm section  GET /v2/info, /v2/leader
@@ -52,6 +59,5 @@
 //	Quorum       none                     etcd is EKS's             ManagerStatus of nodes    masters in ZooKeeper
 //
 // Nodes join by their own bootstrap (user data, join tokens), which is a matter
-// of provisioning and not of this contract. Jobs join it with the first driver
-// that runs them.
+// of provisioning and not of this contract.
 package orchestrator

@@ -19,6 +19,7 @@ import (
 type Store interface {
 	Cluster(ctx context.Context, name string) (*model.Cluster, error)
 	Service(ctx context.Context, cluster, name string) (*model.Service, error)
+	Job(ctx context.Context, cluster, name string) (*model.Job, error)
 }
 
 // Writes returns the writes of an end: the operation's, and the target's, which may
@@ -29,6 +30,12 @@ func Writes(ctx context.Context, s Store, ended model.Operation) ([]store.Write,
 	switch {
 	case ended.Target.Policy != "":
 		return writes, nil
+	case ended.Target.Job != "":
+		job, err := s.Job(ctx, ended.Target.Cluster, ended.Target.Job)
+		if err != nil {
+			return writes, fault.IgnoreNotFound(err)
+		}
+		return append(writes, store.UpdateJob(decide.FinishJob(*job, ended))), nil
 	case ended.Target.Service != "":
 		service, err := s.Service(ctx, ended.Target.Cluster, ended.Target.Service)
 		if err != nil {

@@ -75,6 +75,15 @@ func (c Call) ServiceTarget() (contract.Target, error) {
 	return target, fault.Wrap(fault.Invalid, err, "reading the target")
 }
 
+// JobTarget returns the target of an operation on a job.
+func (c Call) JobTarget() (contract.Target, error) {
+	target, err := model.ParseTarget(c.Target)
+	if err == nil && target.Job == "" {
+		err = fmt.Errorf("%s is not a job", c.Target)
+	}
+	return target, fault.Wrap(fault.Invalid, err, "reading the target")
+}
+
 // ClusterTarget returns the name of the cluster that an operation is about.
 func (c Call) ClusterTarget() (string, error) {
 	target, err := model.ParseTarget(c.Target)

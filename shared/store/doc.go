@@ -7,6 +7,7 @@
 //	service                            CLUSTER#name           SERVICE#name         get
 //	services of a cluster              CLUSTER#name           SERVICE#…            query, paged
 //	workloads seen by a survey         WORKLOADS#survey      number               query, paged, TTL
+//	job, jobs of a cluster             JOBS#cluster           name                 get; query, paged; TTL
 //	policy, policies of a cluster      CLUSTER#name           POLICY#name          get; query, paged
 //	policies of an alarm               index: ALARM#arn       cluster/policy       query, bounded
 //	binding, bindings of a cluster     CLUSTER#name           BINDING#name         get; query, paged

@@ -15,6 +15,8 @@ func serviceKey(cluster, name string) key {
 	return key{join("CLUSTER", cluster), join("SERVICE", name)}
 }
 
+func jobKey(cluster, name string) key { return key{join("JOBS", cluster), name} }
+
 func policyKey(cluster, name string) key {
 	return key{join("CLUSTER", cluster), join("POLICY", name)}
 }
@@ -81,6 +83,17 @@ func (s *Store) Release(ctx context.Context, cluster, service string, number int
 func (s *Store) Releases(ctx context.Context, cluster, service string, p Page) ([]model.Release, string, error) {
 	q := query{partition: join("RELEASES", cluster+"/"+service), backwards: true}
 	return page[model.Release](ctx, s, q, p)
+}
+
+// Job returns a job.
+func (s *Store) Job(ctx context.Context, cluster, name string) (*model.Job, error) {
+	out := new(model.Job)
+	return out, s.get(ctx, jobKey(cluster, name), out, "job %s of cluster %s", name, cluster)
+}
+
+// Jobs lists the jobs of a cluster by name.
+func (s *Store) Jobs(ctx context.Context, cluster string, p Page) ([]model.Job, string, error) {
+	return page[model.Job](ctx, s, query{partition: join("JOBS", cluster)}, p)
 }
 
 // Policy returns a scaling policy.

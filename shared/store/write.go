@@ -220,6 +220,32 @@ func UpdateRelease(r model.Release) Write {
 		fault.New(fault.NotFound, "release %d of service %s does not exist", r.Number, r.Service))
 }
 
+// jobKeptFor is how long a job is kept after its end, or from when it was asked for until
+// then.
+const jobKeptFor = 90 * 24 * time.Hour
+
+// CreateJob writes a new job.
+func CreateJob(j model.Job) Write {
+	j.Version = 1
+	return putJob(j, j.CreatedAt, absent, fault.New(fault.Conflict, "job %s of cluster %s exists already", j.Name, j.Cluster))
+}
+
+// UpdateJob writes a job if it still has the version that j was read at.
+func UpdateJob(j model.Job) Write {
+	read := j.Version
+	j.Version++
+	from := j.CreatedAt
+	if j.EndedAt.After(from) {
+		from = j.EndedAt
+	}
+	return putJob(j, from, atVersion(read), changed("job %s of cluster %s", j.Name, j.Cluster))
+}
+
+func putJob(j model.Job, from time.Time, c condition, refused error) Write {
+	more := map[string]types.AttributeValue{"expires": number(from.Add(jobKeptFor).Unix())}
+	return put(jobKey(j.Cluster, j.Name), j, more, c, refused)
+}
+
 // PutPolicy writes a policy: a new one at version 0, or one that still has the
 // version that it was read at.
 func PutPolicy(p model.Policy) Write {

@@ -5,7 +5,8 @@
 //
 // The images that it runs behave as their names say: "crash" exits with code 1
 // soon after its start, "pull-fail" cannot be pulled, "unhealthy" runs and never
-// passes its health check, and all others become healthy.
+// passes its health check, and all others become healthy. Those of jobs, "exit-0" and
+// "exit-1", end by themselves with these codes.
 package orchestratortest
 
 import (
@@ -96,6 +97,13 @@ var tests = []struct {
 	{"remove after a failed rollout", testRemoveAfterFailure},
 	{"apply during remove is a conflict", testApplyDuringRemove},
 	{"what does not exist is not found", testNotFound},
+	{"job ends well", testJobEndsWell},
+	{"job runs once", testJobRunsOnce},
+	{"job that fails is tried again", testJobIsTriedAgain},
+	{"job whose image cannot be pulled fails", testJobThatCannotBePulledFails},
+	{"job is stopped", testJobIsStopped},
+	{"job that is not there is not found", testJobThatIsNotThere},
+	{"job beside a service of its name", testJobBesideAServiceOfItsName},
 	{"tasks are paged", testTaskPages},
 	{"nodes are paged", testNodePages},
 	{"cordon keeps tasks away", testCordon},

@@ -24,6 +24,10 @@ type task struct {
 	reason             string
 	due                time.Time
 	startedAt, stopped time.Time
+
+	// job tasks end by themselves; exited says that one did so, with exitCode.
+	job, exited bool
+	exitCode    int
 }
 
 // lives says whether the task runs or is about to, and was not told to stop.
@@ -56,6 +60,7 @@ func (o *Orchestrator) forget() {
 	}
 }
 
+// nextDue is the task that takes the next step, with its service; without one for a job's.
 func (o *Orchestrator) nextDue() (*service, *task) {
 	var found *task
 	var owner *service
@@ -66,12 +71,21 @@ func (o *Orchestrator) nextDue() (*service, *task) {
 			}
 		}
 	}
+	for _, j := range o.jobs {
+		for _, t := range j.tasks {
+			if !t.due.IsZero() && (found == nil || t.due.Before(found.due)) {
+				owner, found = nil, t
+			}
+		}
+	}
 	return owner, found
 }
 
 // step moves a task on, as its image's name says.
 func (o *Orchestrator) step(s *service, t *task) {
 	switch {
+	case t.job:
+		o.stepJob(t)
 	case t.state == orchestrator.TaskStopping:
 		o.end(t, t.reason)
 	case t.state == orchestrator.TaskPending && strings.Contains(t.image, "pull-fail"):

@@ -44,11 +44,9 @@ func (o *Orchestrator) KillNode(id string) {
 	o.catchUp()
 	n := o.node(id)
 	n.state = orchestrator.NodeDown
-	for _, s := range o.services {
-		for _, t := range s.tasks {
-			if t.node == n && t.state != orchestrator.TaskStopped {
-				o.end(t, "its node was lost")
-			}
+	for _, t := range o.tasks() {
+		if t.node == n && t.state != orchestrator.TaskStopped {
+			o.end(t, "its node was lost")
 		}
 	}
 }

@@ -72,6 +72,18 @@ func (s *service) count() (fresh, stale, healthy int) {
 // start places one task on the emptiest node with room. Without any, the task is
 // not made, and the service's events say why.
 func (o *Orchestrator) start(s *service) bool {
+	best := o.emptiest()
+	if best == nil {
+		s.starved = "no capacity: no node has room for another task"
+		return false
+	}
+	s.starved = ""
+	o.startOn(s, best)
+	return true
+}
+
+// emptiest is the node with the most room, or nil where none has any.
+func (o *Orchestrator) emptiest() *node {
 	var best *node
 	for _, n := range o.nodes {
 		if n.state != orchestrator.NodeReady || o.load(n) >= o.config.Slots {
@@ -81,13 +93,7 @@ func (o *Orchestrator) start(s *service) bool {
 			best = n
 		}
 	}
-	if best == nil {
-		s.starved = "no capacity: no node has room for another task"
-		return false
-	}
-	s.starved = ""
-	o.startOn(s, best)
-	return true
+	return best
 }
 
 func (o *Orchestrator) startOn(s *service, n *node) {
@@ -167,14 +173,24 @@ func (s *service) finishRollout(wanted int) {
 
 func (o *Orchestrator) load(n *node) int {
 	load := 0
-	for _, s := range o.services {
-		for _, t := range s.tasks {
-			if t.node == n && t.state != orchestrator.TaskStopped {
-				load++
-			}
+	for _, t := range o.tasks() {
+		if t.node == n && t.state != orchestrator.TaskStopped {
+			load++
 		}
 	}
 	return load
+}
+
+// tasks are those of all services and jobs.
+func (o *Orchestrator) tasks() []*task {
+	var all []*task
+	for _, s := range o.services {
+		all = append(all, s.tasks...)
+	}
+	for _, j := range o.jobs {
+		all = append(all, j.tasks...)
+	}
+	return all
 }
 
 func percentMax(spec contract.ServiceSpec) int {

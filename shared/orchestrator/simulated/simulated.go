@@ -43,20 +43,22 @@ type Fault struct {
 }
 
 // Orchestrator is one simulated cluster, whatever the ClusterRef says. It
-// implements orchestrator.Orchestrator and orchestrator.Managers, and is safe for
-// concurrent use.
+// implements orchestrator.Orchestrator, orchestrator.Jobs and orchestrator.Managers, and
+// is safe for concurrent use.
 type Orchestrator struct {
 	mu       sync.Mutex
 	config   Config
 	at       time.Time
 	nodes    []*node
 	services []*service
+	jobs     []*job
 	faults   []*Fault
 	serial   int
 }
 
 var (
 	_ orchestrator.Orchestrator = (*Orchestrator)(nil)
+	_ orchestrator.Jobs         = (*Orchestrator)(nil)
 	_ orchestrator.Managers     = (*Orchestrator)(nil)
 )
 
@@ -135,7 +137,7 @@ func (o *Orchestrator) takeFault(verb string) *Fault {
 
 // Capabilities implements orchestrator.Orchestrator.
 func (o *Orchestrator) Capabilities(orchestrator.ClusterRef) orchestrator.Capabilities {
-	return orchestrator.Capabilities{Nodes: true, Quorum: o.config.Managers > 0}
+	return orchestrator.Capabilities{Nodes: true, Jobs: true, Quorum: o.config.Managers > 0}
 }
 
 // Health implements orchestrator.Orchestrator.
