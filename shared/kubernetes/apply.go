@@ -17,7 +17,7 @@ import (
 // Apply implements orchestrator.Services. For a service that exists it makes one
 // request to look and one to change the workload, and one for each companion that the
 // release changes; for a new one it also looks whether somebody made a companion before,
-// some 11 in all. A service that has a role, or is in EKS, takes 3 calls of EKS more.
+// 11 in all. A service that has a role, or is in EKS, takes 3 calls of EKS more.
 //
 // A field that another manager has set is a Conflict, unless the release is in effect
 // already and somebody changed it past Portolan: what was ours is put right.
