@@ -36,6 +36,7 @@ var (
 	_ orchestrator.Orchestrator = (*Driver)(nil)
 	_ orchestrator.Managers     = (*Driver)(nil)
 	_ orchestrator.Glancer      = (*Driver)(nil)
+	_ orchestrator.Surveyor     = (*Driver)(nil)
 )
 
 // New returns a driver.

@@ -45,10 +45,11 @@ func troubleOf(task *swarm.Task) trouble {
 	switch {
 	case task.Status.State == swarm.TaskStateOrphaned:
 		return trouble{"its node was lost", aside}
+	case task.Status.State == swarm.TaskStateComplete:
+		// An engine stops a task that gets unhealthy, and does not tell so of one that ends
+		// well then.
+		return trouble{"the task exited with code 0, by itself or as its health check failed", fails}
 	case said == "":
-		if task.Status.State == swarm.TaskStateComplete && wantedOn(task) {
-			return trouble{"the task exited with code 0", fails}
-		}
 		return trouble{}
 	case strings.Contains(said, "no suitable node"):
 		return trouble{noNode(said), waits}

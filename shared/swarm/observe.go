@@ -89,8 +89,10 @@ func wantedOn(task *swarm.Task) bool {
 	return false
 }
 
+// failedState says whether a task of a service has failed: to end is no success for it. One
+// that was told to is shut down.
 func failedState(state swarm.TaskState) bool {
-	return state == swarm.TaskStateFailed || state == swarm.TaskStateRejected
+	return state == swarm.TaskStateFailed || state == swarm.TaskStateRejected || state == swarm.TaskStateComplete
 }
 
 // observation says what a service and its tasks are like.

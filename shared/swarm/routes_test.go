@@ -69,6 +69,10 @@ func (b *bench) healthy(name string, release int64) {
 	})
 }
 
+func port(container, host int) contract.Port {
+	return contract.Port{ContainerPort: container, HostPort: host}
+}
+
 func publishing(ports ...contract.Port) func(*contract.ServiceSpec) {
 	return func(s *contract.ServiceSpec) { s.Ports = ports }
 }
@@ -112,7 +116,7 @@ func TestPublishedPortsBecomeListeners(t *testing.T) {
 
 func TestNodesAreBehindTheLoadBalancerWhileTheyServe(t *testing.T) {
 	inSwarm(t, 1, 1, func(b *bench) {
-		b.apply(b.release("web", 1, publishing(contract.Port{ContainerPort: 8080, HostPort: 8000})))
+		b.apply(b.release("web", 1, publishing(port(8080, 8000))))
 		b.healthy("web", 1)
 		worker := b.nodeOf(1)
 		targets := func() string { return strings.Join(b.balancer.targets(b, b.balancer.listeners(b)[8000]), " ") }
@@ -143,7 +147,7 @@ func (b *bench) nodeOf(n int) orchestrator.NodeRef {
 
 func TestPortsThatCollideAreRefused(t *testing.T) {
 	inSwarm(t, 1, 1, func(b *bench) {
-		b.apply(b.release("web", 1, publishing(contract.Port{ContainerPort: 8080, HostPort: 8000})))
+		b.apply(b.release("web", 1, publishing(port(8080, 8000))))
 		b.balancer.listen(b, 9000)
 		no := false
 		for name, refusal := range map[string]struct {

@@ -211,7 +211,7 @@ func (w *way) transport(address string) (http.RoundTripper, string, error) {
 		return w.kept(address, socketTransport(path)), "socket.localhost", nil
 	}
 	host, port, err := net.SplitHostPort(address)
-	if err != nil || host == "" || port == "" {
+	if err != nil || host == "" || port == "" || strings.Contains(address, "/") {
 		return nil, "", fault.New(fault.Invalid, "%q is no address of an engine: it is host:port, or unix:///path", address)
 	}
 	if w.facts.Credentials == "" {
