@@ -29,6 +29,10 @@ type Machine struct {
 
 	CPUs, MemoryMiB int
 
+	// Version is that of the engine which the launch template installs; empty where it
+	// does not say.
+	Version string
+
 	// Secret is the ARN of the secret with what the engine shows of itself and knows its
 	// clients by: a JSON object of ca, certificate and key in PEM. It is empty where the
 	// launch template names none.
@@ -63,12 +67,15 @@ const bootLow, bootHigh = 25 * time.Second, 50 * time.Second
 // Launched implements Machines.
 func (s simulated) Launched(_ context.Context, m Machine) (string, error) {
 	s.Launch(swarm.Machine{ID: m.InstanceID, Name: m.Name, Address: m.Address, CPUs: m.CPUs, MemoryMiB: m.MemoryMiB,
-		Secret: m.Secret, Boot: s.boot()})
+		Labels: map[string]string{poolLabel: m.NodePool}, Version: m.Version, Secret: m.Secret, Boot: s.boot()})
 	return m.Address, nil
 }
 
 // Terminated implements Machines.
 func (s simulated) Terminated(_ context.Context, id string) { s.Terminate(id) }
+
+// poolLabel is the label of engines that stacks/swarm-nodes.yaml gives them.
+const poolLabel = "portolan.pool"
 
 const enginesSeed = 0x646f636b6572
 
@@ -109,10 +116,15 @@ func (f *fleet) launchMachine(ctx context.Context, i autoscaling.Instance) {
 		return
 	}
 	cpu, memory := autoscaling.SizeOf(i.InstanceType)
+	script := f.userData(i.LaunchTemplate)
+	installs := ""
+	if found := engineArchive.FindStringSubmatch(script); found != nil {
+		installs = found[1]
+	}
 	address, err := f.machines.Launched(ctx, Machine{
 		InstanceID: i.ID, InstanceType: i.InstanceType, Zone: i.AvailabilityZone, NodePool: shown.Tag(NodePoolTag),
 		Name: f.ec2.HostName(shown.PrivateIP), Address: shown.PrivateIP, CPUs: max(1, cpu/1024), MemoryMiB: memory,
-		Secret: cmp.Or(shown.Tag(EngineSecretTag), f.secretIn(i.LaunchTemplate)),
+		Version: installs, Secret: cmp.Or(shown.Tag(EngineSecretTag), secretARN.FindString(script)),
 	})
 	if err == nil && address != shown.PrivateIP {
 		err = f.shown.Readdress(i.ID, address)
@@ -122,10 +134,15 @@ func (f *fleet) launchMachine(ctx context.Context, i autoscaling.Instance) {
 	}
 }
 
-var secretARN = regexp.MustCompile(`arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+`)
+// What the user data of an instance with an engine says of it: the first secret that it
+// names, and the archive that it installs.
+var (
+	secretARN     = regexp.MustCompile(`arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+`)
+	engineArchive = regexp.MustCompile(`/docker-([0-9]+\.[0-9]+\.[0-9]+)\.tgz`)
+)
 
-// secretIn finds the first secret that the user data of a launch template names.
-func (f *fleet) secretIn(template string) string {
+// userData is the script of a launch template's newest version.
+func (f *fleet) userData(template string) string {
 	version, err := f.ec2.LaunchTemplateVersion(idOrName(template))
 	if err != nil {
 		return ""
@@ -134,7 +151,7 @@ func (f *fleet) secretIn(template string) string {
 	if err != nil {
 		script = []byte(version.Data.UserData)
 	}
-	return secretARN.FindString(string(script))
+	return string(script)
 }
 
 // idOrName are the arguments that ask for the newest version of a launch template.

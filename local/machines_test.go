@@ -61,14 +61,15 @@ func TestInstancesOfASwarmAreDockerEngines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t)
 		defer l.Close()
-		id, address := engineOf(t, l, "#!/bin/sh\n")
+		id, address := engineOf(t, l, "#!/bin/sh\ncurl https://example.com/docker-28.5.2.tgz\n")
 		docker, err := client.New(client.WithHost("tcp://"+address+":2376"), client.WithAPIVersion("1.41"),
 			client.WithHTTPClient(&http.Client{Transport: l.Engines.WrapTransport(nowhere{})}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		info, err := docker.Info(t.Context(), client.InfoOptions{})
-		if err != nil || info.Info.NCPU != 2 || info.Info.Swarm.LocalNodeState != "inactive" {
+		if err != nil || info.Info.NCPU != 2 || info.Info.Swarm.LocalNodeState != "inactive" ||
+			info.Info.ServerVersion != "28.5.2" || info.Info.Labels[0] != "portolan.pool=managers" {
 			t.Fatalf("the engine is %+v, %v", info.Info, err)
 		}
 		if _, err := docker.SwarmInit(t.Context(), client.SwarmInitOptions{ListenAddr: "0.0.0.0"}); err != nil {

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -58,6 +59,7 @@ func (e *Engines) Launch(m Machine) {
 			delete(e.engines, before.ID)
 			before.touch()
 		}
+		m.Version = cmp.Or(m.Version, versionDefault)
 		one := &engine{Machine: m, DaemonID: e.config.IDs.UUID(), State: booting, Boots: e.config.Clock.Now().Add(m.Boot),
 			Images: map[string]bool{}, engines: e, changed: make(chan struct{})}
 		e.engines[m.ID] = one

@@ -40,7 +40,7 @@ type Machine struct {
 	MemoryMiB int
 	Labels    map[string]string // of the engine
 
-	// Version is the engine's.
+	// Version is the engine's; that of Debian's package when it is empty.
 	Version string
 
 	// Secret names what the engine knows its clients by; without it everybody is let in,

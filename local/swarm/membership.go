@@ -324,8 +324,6 @@ func (n *engine) warnOfLeaving(c *cluster.Cluster) error {
 			message += fmt.Sprintf("Removing this node leaves %v managers out of %v. Without a Raft quorum your swarm will be "+
 				"inaccessible. ", reachable-1, reachable+unreachable)
 		}
-	} else {
-		message += "Doing so may lose the consensus of your cluster. "
 	}
 	return unavailable("%sThe only way to restore a swarm that has lost consensus is to reinitialize it with "+
 		"`--force-new-cluster`. Use `--force` to suppress this message.", message)

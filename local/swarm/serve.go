@@ -16,6 +16,7 @@ import (
 const (
 	apiVersion    = "1.41"
 	apiVersionMin = "1.12"
+	jsonErrors    = "1.23" // the first that answers errors in JSON
 )
 
 // A call is one request of the Engine API.
@@ -25,6 +26,9 @@ type call struct {
 	path   []string // behind the version
 	body   []byte
 	w      http.ResponseWriter
+
+	// plain answers errors in plain text, as was done before there was any JSON for them.
+	plain bool
 }
 
 // An answer is what a call is answered with: a value in JSON, or nothing.
@@ -46,6 +50,10 @@ func (n *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "Docker/"+n.Version+" (linux)")
 	c := &call{Request: r, engine: n, w: w}
 	if err := c.read(); err != nil {
+		if c.plain {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 		writeError(w, err)
 		return
 	}
@@ -62,6 +70,7 @@ func (c *call) read() error {
 	path := strings.Trim(c.URL.Path, "/")
 	first, rest, _ := strings.Cut(path, "/")
 	if version, is := strings.CutPrefix(first, "v"); is && isVersion(version) {
+		c.plain = newer(jsonErrors, version)
 		switch {
 		case newer(version, apiVersion):
 			return invalid("client version %s is too new. Maximum supported API version is %s", version, apiVersion)

@@ -155,7 +155,7 @@ func (c *Cluster) UpdateNode(input string, version uint64, spec swarm.NodeSpec) 
 	c.nodeChanged(n)
 	c.emit("node", "update", n.ID, n.Description.Hostname, changes("availability", string(was.Availability), string(spec.Availability),
 		"role", string(was.Role), string(spec.Role))...)
-	if n.Role != spec.Role {
+	if n.Role != spec.Role || was.Role != spec.Role {
 		c.reconcileRole(n.ID, c.between(roleLow, roleHigh))
 	}
 	return nil
@@ -193,10 +193,16 @@ func (c *Cluster) mayDemote(n *node) error {
 func (c *Cluster) reconcileRole(id string, after time.Duration) {
 	c.at("role "+id, c.now().Add(after), func() {
 		n, ok := c.nodes[id]
-		if !ok || n.Role == n.Spec.Role {
+		if !ok || n.Role == n.Spec.Role && (n.Role == swarm.NodeRoleWorker || c.IsMember(id)) {
 			return
 		}
-		if !c.Led() || n.Spec.Role == swarm.NodeRoleManager && n.Silent || n.Spec.Role == swarm.NodeRoleWorker && !c.canRemove(id) {
+		if !c.Led() || n.Spec.Role == swarm.NodeRoleManager && n.Silent || n.Spec.Role == swarm.NodeRoleWorker && c.IsMember(id) && !c.canRemove(id) {
+			c.reconcileRole(id, roleAgain)
+			return
+		}
+		if n.Spec.Role == swarm.NodeRoleWorker && c.IsMember(id) {
+			// It takes part in no decision any more, and is a worker a while later.
+			c.removeMember(id)
 			c.reconcileRole(id, roleAgain)
 			return
 		}
@@ -204,8 +210,6 @@ func (c *Cluster) reconcileRole(id string, after time.Duration) {
 		c.bump(&n.Meta)
 		if n.Role == swarm.NodeRoleManager {
 			c.addMember(n)
-		} else {
-			c.removeMember(id)
 		}
 		c.nodeChanged(n)
 		if c.config.RoleChanged != nil {
