@@ -194,6 +194,7 @@ func (c *Cluster) step(id string) {
 func (c *Cluster) prepared(t *task, n *node) {
 	image := t.Spec.ContainerSpec.Image
 	if c.fateOf(image) == failPull {
+		t.Status.ContainerStatus = &swarm.ContainerStatus{}
 		c.setStatus(t, swarm.TaskStateRejected, "preparing", fmt.Sprintf("No such image: %s", image))
 		return
 	}
