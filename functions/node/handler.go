@@ -279,7 +279,9 @@ func (h *Handler) recordSize(ctx context.Context, w *work, joined int) error {
 		return nil
 	}
 	pool.SizeObserved = joined
-	return h.Store.Commit(ctx, w.Fence(), store.UpdateCluster(*w.cluster))
+	err := h.Store.Commit(ctx, w.Fence(), store.UpdateCluster(*w.cluster))
+	w.cluster.Version++
+	return err
 }
 
 // observeNodes looks whether the cluster works and its nodes have joined.

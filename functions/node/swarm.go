@@ -12,6 +12,7 @@ import (
 	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/orchestrator"
+	"portolan/shared/store"
 )
 
 // planSwarm plans the pool of a swarm that the step names. Where all nodes have to go it
@@ -43,7 +44,28 @@ func (h *Handler) planSwarm(ctx context.Context, w *work) (State, error) {
 	if out.Action == "" {
 		out = State{Looks: w.State.Looks + 1, Action: decide.PoolDone, Reason: "there are no nodes to plan"}
 	}
-	return out, nil
+	return out, h.recordJoined(ctx, w, groups, nodes)
+}
+
+// recordJoined keeps which instances there are once all are nodes, so that the sweeper
+// sees when that is so no more.
+func (h *Handler) recordJoined(ctx context.Context, w *work, groups map[string]types.AutoScalingGroup, nodes []orchestrator.Node) error {
+	var instances []string
+	for _, group := range groups {
+		instances = append(instances, live(&group)...)
+	}
+	for _, instance := range instances {
+		if !slices.ContainsFunc(nodes, func(n orchestrator.Node) bool { return n.Instance == instance }) {
+			return nil
+		}
+	}
+	facts := *w.cluster.Facts.Swarm
+	facts.Joined = decide.JoinedDigest(instances)
+	if w.Empty || facts.Joined == w.cluster.Facts.Swarm.Joined {
+		return nil
+	}
+	w.cluster.Facts.Swarm = &facts
+	return h.Store.Commit(ctx, w.Fence(), store.UpdateCluster(*w.cluster))
 }
 
 // swarmPools are the pools that the step plans, in their order.

@@ -56,7 +56,7 @@ func (h *Handler) look(ctx context.Context, w *work) (State, error) {
 	}
 	plan := decide.PlanSwarm(view)
 	out.Action, out.Reason = plan.Action, plan.Reason
-	return out, h.recordManagers(ctx, w, view)
+	return out, h.record(ctx, w, view, plan.Action == decide.SwarmDone)
 }
 
 // view gathers what is known of the swarm and its machines.
@@ -184,8 +184,9 @@ func (h *Handler) addresses(ctx context.Context, w *work, engines []decide.Engin
 	return nil
 }
 
-// recordManagers keeps where the managers of now are: those of before may be gone.
-func (h *Handler) recordManagers(ctx context.Context, w *work, view decide.SwarmView) error {
+// record keeps where the managers of now are, for those of before may be gone, and
+// which instances there are once all are nodes.
+func (h *Handler) record(ctx context.Context, w *work, view decide.SwarmView, whole bool) error {
 	managers := map[string]bool{}
 	for _, node := range view.Nodes {
 		managers[node.Instance] = node.Manager && node.State != orchestrator.NodeDown
@@ -197,11 +198,20 @@ func (h *Handler) recordManagers(ctx context.Context, w *work, view decide.Swarm
 		}
 	}
 	slices.Sort(now)
-	if facts := w.cluster.Facts.Swarm; len(now) == 0 || slices.Equal(now, facts.Managers) {
+	facts := *w.cluster.Facts.Swarm
+	if len(now) > 0 {
+		facts.Managers = now
+	}
+	if whole {
+		instances := make([]string, 0, len(view.Engines))
+		for _, e := range view.Engines {
+			instances = append(instances, e.Instance)
+		}
+		facts.Joined = decide.JoinedDigest(instances)
+	}
+	if before := w.cluster.Facts.Swarm; slices.Equal(facts.Managers, before.Managers) && facts.Joined == before.Joined {
 		return nil
 	}
-	facts := *w.cluster.Facts.Swarm
-	facts.Managers = now
 	w.cluster.Facts.Swarm = &facts
 	return h.keep(ctx, w)
 }

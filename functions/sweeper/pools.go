@@ -43,6 +43,9 @@ func (l *look) pool(ctx context.Context, c *model.Cluster) error {
 
 // poolDrift is empty for a pool as it is wanted, and for a cluster without one.
 func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster) (string, error) {
+	if c.Facts.Swarm != nil && c.Facts.Swarm.Joined != "" && c.Status == contract.ClusterReady {
+		return h.swarmDrift(ctx, c)
+	}
 	facts := c.Facts.ECS
 	if facts == nil || facts.AutoScalingGroup == "" || len(c.NodePools) != 1 {
 		return "", nil
@@ -82,7 +85,9 @@ func (h *Handler) answerPool(ctx context.Context, target contract.Target) (drift
 		cause := contract.Cause{Source: "sweeper", Who: "unknown",
 			What: "the node pool was changed past Portolan, and no event told of it", Why: a.Drift}
 		wish := decide.NewOperation(h.NewID(), contract.KindRepair, target, c.Spec.Team, c.Generation, cause, h.Now())
-		wish.NodePool = c.NodePools[0].Name
+		if c.Facts.Swarm == nil { // of a swarm all pools are put right
+			wish.NodePool = c.NodePools[0].Name
+		}
 		return wish
 	})
 }

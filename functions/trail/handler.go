@@ -89,6 +89,11 @@ func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (Out, error) 
 			out, err = h.call(ctx, e)
 			return err
 		})
+	case event.Launch:
+		err = intake.Settle(func() (err error) {
+			out, err = h.launched(ctx, e)
+			return err
+		})
 	case event.TaskState:
 		err = intake.Settle(func() (err error) {
 			out, err = h.task(ctx, e)

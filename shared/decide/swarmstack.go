@@ -1,7 +1,10 @@
 package decide
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,6 +43,39 @@ func pools(spec contract.ClusterSpec) []contract.NodePoolSpec {
 // SwarmGroup is the name of the Auto Scaling group of a swarm's node pool. Cluster and
 // pool have no dots in their names.
 func SwarmGroup(cluster, pool string) string { return "portolan." + cluster + "." + pool }
+
+// PoolOfSwarmGroup is the inverse of SwarmGroup.
+func PoolOfSwarmGroup(group string) (cluster, pool string, ok bool) {
+	parts := strings.Split(group, ".")
+	if len(parts) != 3 || parts[0] != "portolan" || parts[1] == "" || parts[2] == "" {
+		return "", "", false
+	}
+	return parts[1], parts[2], true
+}
+
+// JoinedDigest stands for the instances of a swarm's groups when all of them were nodes
+// of it. Where it is another one now, somebody has to be let in or forgotten.
+func JoinedDigest(instances []string) string {
+	sorted := slices.Sorted(slices.Values(instances))
+	sum := sha256.Sum256([]byte(strings.Join(sorted, " ")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// AnswerLaunch decides what is done about an instance of a swarm's group that was
+// launched. To let it in is no repair of a drift, which a team may have wished only to be
+// told of.
+func AnswerLaunch(c *model.Cluster, instance string, busy bool) DriftAnswer {
+	out := DriftAnswer{Drift: "instance " + instance + " is in no swarm yet"}
+	switch {
+	case busy:
+		out.Reason = "an operation is at work, which lets in whom it finds"
+	case c.Status != contract.ClusterReady:
+		out.Reason = fmt.Sprintf("the cluster is %s", c.Status)
+	default:
+		out.Repair, out.Reason = true, "instance "+instance+" is let into the swarm"
+	}
+	return out
+}
 
 // ManagersCapacityMax is the most that the managers' group may have: one more than
 // wanted, so that a new manager can join before an old one leaves, and never two.

@@ -64,6 +64,7 @@ func TestEveryRealEventIsKnownOrUnknown(t *testing.T) {
 		"ecs/service-action.steady-state.json":           ServiceAction{},
 		"ec2/spot-interruption-warning.json":             Unknown{},
 		"ec2/rebalance-recommendation.json":              Unknown{},
+		"autoscaling/launch-successful.json":             Launch{},
 		"autoscaling/launch-lifecycle-action.json":       Unknown{},
 		"autoscaling/terminate-lifecycle-action.json":    Unknown{},
 		"apigateway/http-api-v2-iam.json":                nil,
@@ -213,7 +214,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("got %+v", e)
 			}
 		case PipelineExecution, PipelineAction, ImageAction, Call, StackStatus, TaskState, Deployment,
-			ServiceAction, Unknown:
+			ServiceAction, Launch, Unknown:
 		default:
 			t.Fatalf("got a %T", got)
 		}

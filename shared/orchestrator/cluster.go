@@ -105,6 +105,9 @@ type SwarmFacts struct {
 	// was chosen.
 	Initiator string `json:"initiator,omitempty"`
 
+	// Joined stands for the instances that the groups had when all of them were nodes.
+	Joined string `json:"joined,omitempty"`
+
 	// AutoScalingGroups are those of the node pools; SwarmManagersPool is the managers'.
 	AutoScalingGroups map[string]string `json:"autoScalingGroups,omitempty"`
 
