@@ -21,6 +21,7 @@ import (
 
 	"portolan/local/clock"
 	"portolan/local/dynamodb"
+	"portolan/local/port"
 	"portolan/local/unique"
 	"portolan/local/wire"
 )
@@ -67,8 +68,7 @@ func newRouter() (*wire.Router, error) {
 	return router, nil
 }
 
-// serveOurs serves on a free port, which it prints. Garbage is collected as rarely as
-// `portolan local` collects it.
+// serveOurs serves on a free port, which it prints, as `portolan local` does.
 func serveOurs() error {
 	debug.SetGCPercent(400)
 	router, err := newRouter()
@@ -80,7 +80,8 @@ func serveOurs() error {
 		return err
 	}
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
-	return (&http.Server{Handler: router, ReadHeaderTimeout: startupTimeout}).Serve(listener)
+	server := &http.Server{Handler: router, ReadHeaderTimeout: startupTimeout}
+	return server.Serve(port.Listen(listener, router, dynamodb.IsCall))
 }
 
 // compareServers loads both servers in turn, each in a process of its own.

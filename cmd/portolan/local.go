@@ -16,6 +16,8 @@ import (
 
 	"portolan"
 	"portolan/local"
+	"portolan/local/dynamodb"
+	"portolan/local/port"
 )
 
 const (
@@ -82,7 +84,7 @@ func runLocal(ctx context.Context, a *app, flags localFlags) error {
 	}
 	greet(a, apiListener.Addr().String(), awsListener.Addr().String(), flags)
 	return errors.Join(serve(ctx, map[net.Listener]http.Handler{
-		apiListener: started.API, awsListener: started.AWS,
+		apiListener: started.API, port.Listen(awsListener, started.AWS, dynamodb.IsCall): started.AWS,
 	}), started.Close())
 }
 

@@ -56,6 +56,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// IsCall says whether an X-Amz-Target is of the calls that are answered at once: those
+// of streams may wait for records.
+func IsCall(target string) bool { return strings.HasPrefix(target, itemTarget) }
+
 // unknownOperation names the operation that this DynamoDB does not have.
 func unknownOperation(out []byte, target string) []byte {
 	if target == "" {

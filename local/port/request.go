@@ -1,0 +1,127 @@
+package port
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const (
+	// bufferSize is more than the head of a quick call takes, and mostly its body too.
+	bufferSize = 16 << 10
+
+	// bodyMax is the largest body of a quick call.
+	bodyMax = 1 << 20
+
+	headersMax = 64
+)
+
+// read reads the next request when it is a quick call. Of one that is not, or that is
+// anything but plain and well formed, it reads nothing and says that it is not ours. The
+// request is nil too where the connection ended on its way.
+func (l *Listener) read(reader *bufio.Reader) (request *http.Request, isOurs bool) {
+	buffered, _ := reader.Peek(reader.Buffered())
+	end := bytes.Index(buffered, []byte("\r\n\r\n"))
+	if end < 0 {
+		return nil, false
+	}
+	request, ok := parse(string(buffered[:end]))
+	if !ok || !l.quick(request.Header.Get("X-Amz-Target")) {
+		return nil, false
+	}
+	_, _ = reader.Discard(end + len("\r\n\r\n")) // which is in the buffer
+	body := make([]byte, request.ContentLength)
+	if _, err := io.ReadFull(reader, body); err != nil {
+		return nil, true
+	}
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	return request.WithContext(context.WithoutCancel(l.closing)), true
+}
+
+// parse reads the head of a plain call: of a POST to / with a body of a known length, to
+// which nothing but an answer is expected.
+func parse(head string) (*http.Request, bool) {
+	line, rest, _ := strings.Cut(head, "\r\n")
+	if line != "POST / HTTP/1.1" {
+		return nil, false
+	}
+	request := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/"}, RequestURI: "/", Proto: "HTTP/1.1",
+		ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, 12), ContentLength: -1}
+	for count := 0; rest != ""; count++ {
+		line, rest, _ = strings.Cut(rest, "\r\n")
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || !isToken(name) || count == headersMax {
+			return nil, false
+		}
+		value = strings.Trim(value, " \t")
+		if !isText(value) || !add(request, textproto.CanonicalMIMEHeaderKey(name), value) {
+			return nil, false
+		}
+	}
+	return request, request.Host != "" && request.ContentLength >= 0
+}
+
+// add adds a header, unless it asks for more than an answer.
+func add(request *http.Request, name, value string) bool {
+	switch name {
+	case "Host":
+		if request.Host != "" || !isHost(value) {
+			return false
+		}
+		request.Host = value // which net/http keeps here alone
+		return true
+	case "Content-Length":
+		length, err := strconv.ParseUint(value, 10, 31)
+		if err != nil || length > bodyMax || request.ContentLength >= 0 {
+			return false
+		}
+		request.ContentLength = int64(length)
+	case "Connection":
+		if !strings.EqualFold(value, "keep-alive") {
+			return false
+		}
+	case "Transfer-Encoding", "Expect", "Upgrade", "Trailer", "Te", "Pragma":
+		return false
+	}
+	request.Header[name] = append(request.Header[name], value)
+	return true
+}
+
+// isToken says whether text may be a header's name.
+func isToken(text string) bool {
+	for i := range len(text) {
+		c := text[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// isHost says whether text is an address as callers write it.
+func isHost(text string) bool {
+	for i := range len(text) {
+		c := text[i]
+		isLetter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !isLetter && (c < '0' || c > '9') && strings.IndexByte(".-:[]", c) < 0 {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// isText says whether text may be a header's value.
+func isText(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
