@@ -14,7 +14,7 @@ SEED ?=
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-# Which cluster `make demo` tells of, ecs or kubernetes. With REAL=1 it adopts a real one.
+# Which cluster `make demo` tells of, ecs or kubernetes (in EKS). With REAL=1 it adopts a real one.
 ORCHESTRATOR ?= ecs
 REAL ?=
 

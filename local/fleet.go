@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"portolan/local/autoscaling"
 	"portolan/local/ec2"
 	"portolan/local/ecs"
+	"portolan/local/eks"
 	"portolan/local/elbv2"
 )
 
@@ -23,6 +25,7 @@ type fleet struct {
 	ec2    *ec2.Service
 	shown  *ec2.Fleet
 	groups *autoscaling.Server
+	eks    *eks.Server
 	log    *slog.Logger
 
 	machines Machines
@@ -54,7 +57,7 @@ func (f *fleet) LaunchTemplate(_ context.Context, idOrName, version string) (aut
 // InstanceLaunched implements autoscaling.Instances.
 func (f *fleet) InstanceLaunched(ctx context.Context, i autoscaling.Instance) {
 	err := f.shown.Launched(ctx, ec2.Launch{ID: i.ID, InstanceType: i.InstanceType, ImageID: i.ImageID,
-		SubnetID: i.SubnetID, LaunchTemplateID: i.LaunchTemplate, Tags: i.Tags})
+		SubnetID: i.SubnetID, LaunchTemplateID: i.LaunchTemplate, Spot: i.Spot, Tags: i.Tags})
 	if err != nil {
 		f.log.Error("an instance cannot be shown", "instance", i.ID, "error", err)
 	}
@@ -67,6 +70,22 @@ func (f *fleet) InstanceTerminated(ctx context.Context, id string) {
 		f.log.Error("an instance cannot be shown as ended", "instance", id, "error", err)
 	}
 	f.machines.Terminated(ctx, id)
+}
+
+// JoinNode implements autoscaling.Kubelets.
+func (f *fleet) JoinNode(ctx context.Context, k autoscaling.Kubelet) error {
+	for _, i := range f.shown.Instances() {
+		if i.ID == k.EC2InstanceID {
+			return f.eks.JoinNode(ctx, eks.Kubelet{Cluster: k.Cluster, NodeGroup: k.NodeGroup, Instance: k.EC2InstanceID,
+				InstanceType: k.InstanceType, Zone: k.AvailabilityZone, Address: i.PrivateIP, CPU: k.CPU, MemoryMiB: k.Memory})
+		}
+	}
+	return fmt.Errorf("EC2 has no instance %s", k.EC2InstanceID)
+}
+
+// NodeGone implements autoscaling.Kubelets.
+func (f *fleet) NodeGone(ctx context.Context, cluster, instance string) {
+	f.eks.NodeGone(ctx, cluster, instance)
 }
 
 // balancers tells load balancers where tasks listen, as ECS does.

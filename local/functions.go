@@ -119,14 +119,19 @@ func (r *runtime) invoke(ctx context.Context, name string, payload []byte) (answ
 		}
 	}()
 	answer, err = f.handler.Invoke(ctx, payload)
+	return answer, asFunctionError(err)
+}
+
+// asFunctionError names an error as the Go runtime does.
+func asFunctionError(err error) error {
 	if err == nil {
-		return answer, nil
+		return nil
 	}
 	var named messages.InvokeResponse_Error
 	if errors.As(err, &named) {
-		return nil, functionError(named.Type, named.Message)
+		return functionError(named.Type, named.Message)
 	}
-	return nil, functionError(reflect.TypeOf(err).String(), err.Error())
+	return functionError(reflect.TypeOf(err).String(), err.Error())
 }
 
 func functionError(kind, message string) *states.FunctionError {

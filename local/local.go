@@ -31,6 +31,7 @@ import (
 	"portolan/local/ec2"
 	"portolan/local/ecr"
 	"portolan/local/ecs"
+	"portolan/local/eks"
 	"portolan/local/elbv2"
 	"portolan/local/events"
 	"portolan/local/iam"
@@ -100,6 +101,7 @@ type Local struct {
 	States       *states.Server
 	Events       *events.Server
 	ECS          *ecs.Server
+	EKS          *eks.Server
 	ECR          *ecr.Server
 	AutoScaling  *autoscaling.Server
 	CloudWatch   *cloudwatch.Server
@@ -122,6 +124,7 @@ type Local struct {
 	runtime    *runtime
 	targets    *targets
 	fleet      *fleet
+	lambda     *invocations.Server
 	trail      *trail.Trail
 	closers    []func()
 	workers    workers.Pool
@@ -225,7 +228,7 @@ func (l *Local) assume(roleARN, session string) (aws.Credentials, error) {
 // startFunctions starts the runtime of functions, and the bus that calls them.
 func (l *Local) startFunctions(context.Context) (err error) {
 	entropy := &lockedEntropy{source: ulid.Monotonic(rand.NewChaCha8(ulidSeed(l.config.Seed)), 0)}
-	base := environment.Environment{Log: l.config.Log, Now: l.Clock.Now, WrapTransport: l.intoMachines, NewID: func() string {
+	base := environment.Environment{Log: l.config.Log, Now: l.Clock.Now, WrapTransport: l.outward, NewID: func() string {
 		return ulid.MustNew(ulid.Timestamp(l.Clock.Now()), entropy).String()
 	}}
 	if l.runtime, err = newRuntime(l.deployment.functions, l.roleConfig, base, l.config.Build); err != nil {
@@ -380,15 +383,19 @@ func (l *Local) startCompute(context.Context) (err error) {
 	l.AWS.Register("elasticloadbalancing", balancing.Handler())
 	l.AWS.Register("iam", roles.Handler())
 	network.UseInterfaces(interfaces{balancing})
-	if err := l.startOrchestrators(); err != nil {
+	if err := l.startLambda(network); err != nil {
+		return err
+	}
+	if err := l.startOrchestrators(network); err != nil {
 		return err
 	}
 	l.AWS.Register("tagging", tagging.New(taggedNetwork(network), lister(balancing.TaggedResources),
-		lister(l.ECS.TaggedResources), lister(l.Secrets.TaggedResources), taggedStacks(l.Stacks)).Handler())
+		lister(l.ECS.TaggedResources), lister(l.EKS.TaggedResources),
+		lister(l.lambda.TaggedResources), lister(l.Secrets.TaggedResources), taggedStacks(l.Stacks)).Handler())
 	return nil
 }
 
-func (l *Local) startOrchestrators() (err error) {
+func (l *Local) startOrchestrators(network *ec2.Service) (err error) {
 	l.ECS, err = ecs.New(ecs.Config{
 		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region, Events: l.Events,
 		Roles: l.trail, Images: l.ECR, Targets: &balancers{client: elb.NewFromConfig(l.UserConfig()), log: l.config.Log},
@@ -400,9 +407,12 @@ func (l *Local) startOrchestrators() (err error) {
 	if err := l.startEngines(); err != nil {
 		return err
 	}
+	if err := l.startEKS(network); err != nil {
+		return err
+	}
 	l.AutoScaling, err = autoscaling.New(autoscaling.Config{
 		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region, Events: l.Events,
-		Templates: l.fleet, Instances: l.fleet, Agents: l.ECS,
+		Templates: l.fleet, Instances: l.fleet, Agents: l.ECS, Kubelets: l.fleet,
 	})
 	if err != nil {
 		return err
@@ -504,7 +514,6 @@ func (l *Local) startMachines() (err error) {
 	}
 	l.closers = append(l.closers, func() { _ = l.States.Close() })
 	l.AWS.Register("states", l.States)
-	l.AWS.Register("lambda", l.startLambda())
 	for _, m := range l.deployment.machines {
 		if err := l.checkMachine(m); err != nil {
 			return fmt.Errorf("creating state machine %s: %w", m.name, err)

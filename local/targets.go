@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"strings"
 
 	"portolan/local/events"
@@ -90,13 +89,4 @@ func notification(topic, message string) []byte {
 		return nil
 	}
 	return event
-}
-
-// startLambda lets functions be invoked by hand.
-func (l *Local) startLambda() http.Handler {
-	config := lambda.Config{Invoke: l.runtime.invoke, InvokeLater: l.targets.async.Take}
-	for _, f := range l.deployment.functions {
-		config.Functions = append(config.Functions, f.arn)
-	}
-	return lambda.New(config)
 }

@@ -145,7 +145,7 @@ func TestKubernetesIsEnteredByAccessEntriesOnly(t *testing.T) {
 		_, entries[entry.PrincipalArn], _ = strings.Cut(entry.Policies[0].Arn, "cluster-access-policy/")
 	}
 	want := map[string]string{"ServiceRoleArn": "AmazonEKSClusterAdminPolicy", "NodeRoleArn": "AmazonEKSClusterAdminPolicy",
-		"SurveyRoleArn": "AmazonEKSAdminViewPolicy"}
+		"SurveyRoleArn": "AmazonEKSAdminViewPolicy", "UpgradeRoleArn": "AmazonEKSAdminViewPolicy"}
 	if !maps.Equal(entries, want) {
 		t.Errorf("the cluster is entered by %v, want %v", entries, want)
 	}

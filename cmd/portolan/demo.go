@@ -56,7 +56,7 @@ func newDemoCommand(a *app) *cobra.Command {
 			return runDemo(c.Context(), a, stage, tell, flags.speed, log)
 		},
 	}
-	c.Flags().StringVar(&flags.orchestrator, "orchestrator", "ecs", "ecs, or kubernetes together with --real")
+	c.Flags().StringVar(&flags.orchestrator, "orchestrator", "ecs", "ecs or kubernetes")
 	c.Flags().BoolVar(&flags.real, "real", false, fmt.Sprintf("adopt the cluster that KUBECONFIG names; time then passes %d times as fast as on AWS", realSpeed))
 	c.Flags().Float64Var(&flags.speed, "speed", demoSpeed, "how much faster than AWS time passes")
 	c.Flags().BoolVar(&flags.verbose, "verbose", false, "write the functions' logs to standard error")
@@ -68,8 +68,10 @@ func choose(stage *story.Stage, orchestrator string, real bool) (func(context.Co
 	switch {
 	case orchestrator == string(contract.Ecs) && !real:
 		return story.Tell, nil
-	case orchestrator != string(contract.Kubernetes) || !real:
-		return nil, fmt.Errorf("there is no such story of %s; there are ecs, and kubernetes --real", orchestrator)
+	case orchestrator == string(contract.Kubernetes) && !real:
+		return story.TellKubernetes, nil
+	case orchestrator != string(contract.Kubernetes):
+		return nil, fmt.Errorf("there is no such story of %s; there are ecs, kubernetes, and kubernetes --real", orchestrator)
 	}
 	file := os.Getenv("KUBECONFIG")
 	if file == "" {

@@ -25,6 +25,7 @@ func New(env *environment.Environment) *Handler {
 		StackRole: env.Get("STACK_ROLE_ARN"), Log: env.Log,
 		Deployment: decide.Deployment{
 			ServiceRole: env.Get("SERVICE_ROLE_ARN"), NodeRole: env.Get("NODE_ROLE_ARN"), SurveyRole: env.Get("SURVEY_ROLE_ARN"),
+			UpgradeRole:    env.Get("UPGRADE_ROLE_ARN"),
 			ConnectorLayer: env.Get("CONNECTOR_LAYER_ARN"),
 		},
 	}

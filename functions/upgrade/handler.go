@@ -38,6 +38,8 @@ type EKS interface {
 	DescribeNodegroup(context.Context, *eks.DescribeNodegroupInput, ...func(*eks.Options)) (*eks.DescribeNodegroupOutput, error)
 	UpdateNodegroupVersion(context.Context, *eks.UpdateNodegroupVersionInput, ...func(*eks.Options)) (*eks.UpdateNodegroupVersionOutput, error)
 	DescribeUpdate(context.Context, *eks.DescribeUpdateInput, ...func(*eks.Options)) (*eks.DescribeUpdateOutput, error)
+	ListInsights(context.Context, *eks.ListInsightsInput, ...func(*eks.Options)) (*eks.ListInsightsOutput, error)
+	DescribeInsight(context.Context, *eks.DescribeInsightInput, ...func(*eks.Options)) (*eks.DescribeInsightOutput, error)
 }
 
 // Handler handles the steps FindBlockers, UpdateControlPlane, UpdatePool and
@@ -138,7 +140,11 @@ func (h *Handler) findBlockers(ctx context.Context, w *work) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	if len(blockers) == 0 {
+	insights, err := w.insights(ctx)
+	if err != nil {
+		return State{}, err
+	}
+	if blockers = append(blockers, insights...); len(blockers) == 0 {
 		return State{Verdict: decide.Healthy, Reason: "nothing stands in the way"}, nil
 	}
 	out := State{Verdict: decide.Failed, Reason: fmt.Sprintf("%d things stand in the way of version %s: %s",

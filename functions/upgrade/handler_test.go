@@ -36,6 +36,30 @@ type scene struct {
 	updates  map[string]*update
 	asked    []string // pools in the order of their updates
 	broken   string   // the pool whose update fails
+	usage    []string // APIs that are in use and that the next version has no more
+}
+
+func (s *scene) ListInsights(_ context.Context, in *eks.ListInsightsInput, _ ...func(*eks.Options)) (*eks.ListInsightsOutput, error) {
+	out := &eks.ListInsightsOutput{}
+	if filter := in.Filter; len(s.usage) > 0 && slices.Equal(filter.KubernetesVersions, []string{"1.35"}) &&
+		slices.Equal(filter.Statuses, []types.InsightStatusValue{types.InsightStatusValueError}) {
+		out.Insights = []types.InsightSummary{{Id: aws.String("apis")}, {Id: aws.String("skew")}}
+	}
+	return out, nil
+}
+
+func (s *scene) DescribeInsight(_ context.Context, in *eks.DescribeInsightInput, _ ...func(*eks.Options)) (*eks.DescribeInsightOutput, error) {
+	if *in.Id == "skew" {
+		return &eks.DescribeInsightOutput{Insight: &types.Insight{Name: aws.String("Kubelet version skew"),
+			InsightStatus: &types.InsightStatus{Reason: aws.String("Node is too old.")}}}, nil
+	}
+	insight := &types.Insight{CategorySpecificSummary: &types.InsightCategorySpecificSummary{}}
+	for _, api := range s.usage {
+		insight.CategorySpecificSummary.DeprecationDetails = append(insight.CategorySpecificSummary.DeprecationDetails, types.DeprecationDetail{
+			Usage: &api, ReplacedWith: aws.String("/apis/x/v1"), StopServingVersion: aws.String("1.35"),
+			ClientStats: []types.ClientStat{{UserAgent: aws.String("helm/3")}, {UserAgent: aws.String("helm/3")}}})
+	}
+	return &eks.DescribeInsightOutput{Insight: insight}, nil
 }
 
 type update struct {
@@ -168,6 +192,17 @@ func TestBlockersChangeNothing(t *testing.T) {
 	}
 	if c := s.cluster(); c.Spec.Kubernetes.Version != "1.34" || len(s.asked) > 0 {
 		t.Errorf("wanted is %s, and %q was updated", c.Spec.Kubernetes.Version, s.asked)
+	}
+}
+
+func TestAPIsInUseStandInTheWay(t *testing.T) {
+	s := play(t)
+	s.usage = []string{"/apis/x/v1beta1"}
+	state := s.do("FindBlockers", State{})
+	want := "2 things stand in the way of version 1.35: somebody (helm/3) still asks for /apis/x/v1beta1, which 1.35 has no more: " +
+		"use /apis/x/v1; Kubelet version skew: Node is too old."
+	if state.Verdict != decide.Failed || state.Reason != want {
+		t.Errorf("got %+v, want %q", state, want)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 type call struct {
 	*Config
 	service, operation string
+	path               string
 	in                 map[string]any
 }
 
@@ -26,6 +27,8 @@ var special = map[string]func(*call) []Request{
 	"cloudformation":       (*call).cloudformation,
 	"ec2":                  (*call).ec2,
 	"ecs":                  (*call).ecs,
+	"eks":                  (*call).eks,
+	"lambda":               (*call).lambda,
 	"elasticloadbalancing": (*call).balancing,
 	"autoscaling":          (*call).autoscaling,
 	"iam":                  (*call).iam,
@@ -40,7 +43,7 @@ var special = map[string]func(*call) []Request{
 
 // requests are what IAM is asked about a call.
 func (g *Guard) requests(x *wire.Exchange) []Request {
-	c := &call{Config: &g.config, service: x.Service, operation: x.Operation, in: members(x)}
+	c := &call{Config: &g.config, service: x.Service, operation: x.Operation, path: x.Path, in: members(x)}
 	if f, ok := special[c.service]; ok {
 		if requests := f(c); requests != nil {
 			return requests

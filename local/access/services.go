@@ -215,6 +215,9 @@ func (c *call) iam() []Request {
 		return c.on(profile)
 	case c.text("RoleName") != "":
 		requests := c.on(c.role(c.text("RoleName")))
+		if policy := c.text("PolicyArn"); policy != "" {
+			requests[0].Context = map[string][]string{"iam:policyarn": {policy}}
+		}
 		if c.operation == "CreateRole" && c.has("Tags") {
 			requests = append(requests, Request{Action: "iam:TagRole", Resource: requests[0].Resource})
 		}

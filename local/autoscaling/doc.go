@@ -3,6 +3,6 @@
 // launch in about a minute, can be killed, and are replaced.
 //
 // An instance whose user data names an ECS cluster registers with it, as the ECS
-// agent does. What launch templates and EC2 instances are is not known here: both
+// agent does, and one with the tags of a node group of EKS joins its cluster. What launch templates and EC2 instances are is not known here: both
 // are asked for or told through interfaces.
 package autoscaling

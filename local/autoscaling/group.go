@@ -48,6 +48,23 @@ type mixed struct {
 	LaunchTemplate struct {
 		Specification templateRef `json:"LaunchTemplateSpecification"`
 	} `json:"LaunchTemplate"`
+	Distribution *distribution `json:"InstancesDistribution,omitempty"`
+}
+
+// distribution says which instances are Spot's.
+type distribution struct {
+	OnDemandBase  *int   `json:"OnDemandBaseCapacity,omitempty"`
+	OnDemandAbove *int   `json:"OnDemandPercentageAboveBaseCapacity,omitempty"`
+	SpotStrategy  string `json:"SpotAllocationStrategy,omitempty"`
+}
+
+// spot tells whether all of the group's instances are Spot's.
+func (g *group) spot() bool {
+	if g.Mixed == nil || g.Mixed.Distribution == nil {
+		return false
+	}
+	base, above := g.Mixed.Distribution.OnDemandBase, g.Mixed.Distribution.OnDemandAbove
+	return (base == nil || *base == 0) && above != nil && *above == 0
 }
 
 type groupTag struct {
@@ -66,7 +83,8 @@ type instance struct {
 	State     string    `json:"state"` // LifecycleState
 	Health    string    `json:"health"`
 	Protected bool      `json:"protected"`
-	Cluster   string    `json:"cluster"` // the ECS cluster that its user data names
+	Cluster   string    `json:"cluster"`             // the ECS cluster that its user data names
+	NodeGroup string    `json:"nodeGroup,omitempty"` // cluster/node group of EKS
 	ImageID   string    `json:"imageId"`
 	Due       time.Time `json:"due"` // of the next step
 	Activity  string    `json:"activity"`
@@ -200,6 +218,9 @@ func (s *Server) launch(g *group, cause string) {
 	if i.Cluster == "" {
 		i.Cluster = g.tag("ecs-cluster")
 	}
+	if name := g.tag("eks:nodegroup-name"); name != "" {
+		i.NodeGroup = g.tag("eks:cluster-name") + "/" + name
+	}
 	i.Activity = s.record(g, activity{Description: "Launching a new EC2 instance: " + i.ID, Cause: cause, Status: "InProgress",
 		Progress: 30, Details: fmt.Sprintf(`{"Subnet ID":%q,"Availability Zone":%q}`, subnet, zone)})
 	i.Due = s.config.Clock.Now().Add(s.config.IDs.Between(launchLow, launchHigh))
@@ -207,7 +228,7 @@ func (s *Server) launch(g *group, cause string) {
 	s.touch(g, i)
 	if s.config.Instances != nil {
 		told := Instance{ID: i.ID, InstanceType: i.Type, ImageID: i.ImageID, AvailabilityZone: zone, SubnetID: subnet,
-			AutoScalingGroup: g.Name, LaunchTemplate: cmp.Or(ref.ID, ref.Name), Tags: g.propagated()}
+			AutoScalingGroup: g.Name, LaunchTemplate: cmp.Or(ref.ID, ref.Name), Spot: g.spot(), Tags: g.propagated()}
 		s.after = append(s.after, func() { s.config.Instances.InstanceLaunched(ctx, told) })
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"portolan/local/ecs"
@@ -29,7 +30,7 @@ func (s *Server) resume(g *group, i *instance) {
 	switch {
 	case i.ending() || i.Health == "Dead":
 		s.lose(i)
-	case i.State == "InService" && i.Cluster != "" && i.Due.IsZero():
+	case i.State == "InService" && i.joins() && i.Due.IsZero():
 		i.Due = s.config.Clock.Now().Add(s.config.IDs.Between(agentLow, agentHigh))
 	}
 	s.note(g, i)
@@ -49,14 +50,14 @@ func (s *Server) step(g *group, i *instance) {
 		i.State = "InService"
 		s.finish(g, i.Activity)
 		s.emit("EC2 Instance Launch Successful", g, i, s.detail(g, i))
-		if i.Cluster != "" {
+		if i.joins() {
 			i.Due = now.Add(s.config.IDs.Between(agentLow, agentHigh))
 		}
 	case i.Health == "Dead":
 		i.Health = "Unhealthy"
 		s.look(g, notice)
 	case i.State == "InService":
-		s.registerAgent(g, i)
+		s.join(g, i)
 	case i.State == "Terminating":
 		s.finish(g, i.Activity)
 		s.emit("EC2 Instance Terminate Successful", g, i, s.detail(g, i))
@@ -66,17 +67,21 @@ func (s *Server) step(g *group, i *instance) {
 	s.touch(g, i)
 }
 
-// registerAgent does as the ECS agent of the instance: it registers, and tries
+// joins tells whether something on the instance joins a cluster.
+func (i *instance) joins() bool { return i.Cluster != "" || i.NodeGroup != "" }
+
+// join does as the ECS agent or the kubelet of the instance: it registers, and tries
 // again while the cluster does not exist.
-func (s *Server) registerAgent(g *group, i *instance) {
-	if s.config.Agents == nil {
+func (s *Server) join(g *group, i *instance) {
+	register := s.registerAgent(g, i)
+	if i.NodeGroup != "" {
+		register = s.registerKubelet(i)
+	}
+	if register == nil {
 		return
 	}
-	size := sizeOf(i.Type)
-	r := ecs.Registration{Cluster: i.Cluster, EC2InstanceID: i.ID, InstanceType: i.Type, AvailabilityZone: i.Zone,
-		CPU: size.cpu, Memory: size.memory, AutoScalingGroup: g.Name}
 	s.after = append(s.after, func() {
-		if _, err := s.config.Agents.RegisterInstance(context.Background(), r); err == nil {
+		if register(context.Background()) == nil {
 			return
 		}
 		_ = s.change(func() {
@@ -86,6 +91,30 @@ func (s *Server) registerAgent(g *group, i *instance) {
 			}
 		})
 	})
+}
+
+func (s *Server) registerAgent(g *group, i *instance) func(context.Context) error {
+	if s.config.Agents == nil {
+		return nil
+	}
+	size := sizeOf(i.Type)
+	r := ecs.Registration{Cluster: i.Cluster, EC2InstanceID: i.ID, InstanceType: i.Type, AvailabilityZone: i.Zone,
+		CPU: size.cpu, Memory: size.memory, AutoScalingGroup: g.Name}
+	return func(ctx context.Context) error {
+		_, err := s.config.Agents.RegisterInstance(ctx, r)
+		return err
+	}
+}
+
+func (s *Server) registerKubelet(i *instance) func(context.Context) error {
+	if s.config.Kubelets == nil {
+		return nil
+	}
+	size := sizeOf(i.Type)
+	cluster, nodeGroup, _ := strings.Cut(i.NodeGroup, "/")
+	k := Kubelet{Cluster: cluster, NodeGroup: nodeGroup, EC2InstanceID: i.ID, InstanceType: i.Type, AvailabilityZone: i.Zone,
+		CPU: size.cpu, Memory: size.memory}
+	return func(ctx context.Context) error { return s.config.Kubelets.JoinNode(ctx, k) }
 }
 
 // terminate begins to end an instance.
@@ -99,11 +128,14 @@ func (s *Server) terminate(g *group, i *instance, cause string) activity {
 	return g.Activities[0]
 }
 
-// lose tells EC2 and ECS that the instance is no more.
+// lose tells EC2, ECS and EKS that the instance is no more.
 func (s *Server) lose(i *instance) {
 	ctx := context.Background()
 	if s.config.Agents != nil && i.Cluster != "" {
 		s.after = append(s.after, func() { s.config.Agents.InstanceGone(ctx, i.ID) })
+	}
+	if cluster, _, ok := strings.Cut(i.NodeGroup, "/"); ok && s.config.Kubelets != nil {
+		s.after = append(s.after, func() { s.config.Kubelets.NodeGone(ctx, cluster, i.ID) })
 	}
 	if s.config.Instances != nil {
 		s.after = append(s.after, func() { s.config.Instances.InstanceTerminated(ctx, i.ID) })

@@ -17,8 +17,8 @@ import (
 	"portolan/local/wire"
 )
 
-// Config is what a Server is made of. Templates, Instances, Agents and Events
-// may be nil.
+// Config is what a Server is made of. Templates, Instances, Agents, Kubelets and
+// Events may be nil.
 type Config struct {
 	Clock     *clock.Clock
 	Disk      *disk.Disk
@@ -28,6 +28,7 @@ type Config struct {
 	Templates Templates
 	Instances Instances
 	Agents    Agents
+	Kubelets  Kubelets
 	Events    events.Emitter
 }
 
@@ -51,6 +52,7 @@ type Instance struct {
 	ID, InstanceType, ImageID        string
 	AvailabilityZone, SubnetID       string
 	AutoScalingGroup, LaunchTemplate string
+	Spot                             bool
 	Tags                             map[string]string
 }
 
@@ -64,6 +66,18 @@ type Instances interface {
 type Agents interface {
 	RegisterInstance(ctx context.Context, r ecs.Registration) (string, error)
 	InstanceGone(ctx context.Context, ec2InstanceID string)
+}
+
+// A Kubelet is what an instance of a node group tells EKS's cluster.
+type Kubelet struct {
+	Cluster, NodeGroup, EC2InstanceID, InstanceType, AvailabilityZone string
+	CPU, Memory                                                       int
+}
+
+// Kubelets is EKS's side.
+type Kubelets interface {
+	JoinNode(ctx context.Context, k Kubelet) error
+	NodeGone(ctx context.Context, cluster, ec2InstanceID string)
 }
 
 // A Server is Auto Scaling in one Region of one account. It answers under the

@@ -17,7 +17,7 @@ import (
 
 // serveOther answers what is no resource: discovery, health and the version.
 func (s *Server) serveOther(w http.ResponseWriter, r *http.Request, u User) {
-	err := authorizePath(r, u)
+	err := s.authorizePath(r, u)
 	if err == nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		err = unknown(r)
 	}
@@ -49,10 +49,10 @@ func (s *Server) serveOther(w http.ResponseWriter, r *http.Request, u User) {
 }
 
 func (s *Server) version() []byte {
-	major, rest, _ := strings.Cut(strings.TrimPrefix(s.config.Version, "v"), ".")
+	major, rest, _ := strings.Cut(strings.TrimPrefix(*s.release.Load(), "v"), ".")
 	minor, _, _ := strings.Cut(rest, ".")
 	return fmt.Appendf(nil, `{"major":%q,"minor":%q,"gitVersion":%q,"gitTreeState":"clean","goVersion":%q,"compiler":"gc","platform":%q}`,
-		major, minor, s.config.Version, runtime.Version(), "linux/amd64")
+		major, minor, *s.release.Load(), runtime.Version(), "linux/amd64")
 }
 
 // discovered is what there is at /api, /apis and below.

@@ -23,7 +23,7 @@ func (s *Server) openAPI(path string) []byte {
 	for _, k := range kinds.All {
 		switch rest {
 		case "":
-			paths[of(k)] = object{"serverRelativeURL": "/openapi/v3/" + of(k) + "?hash=" + s.config.Version}
+			paths[of(k)] = object{"serverRelativeURL": "/openapi/v3/" + of(k) + "?hash=" + *s.release.Load()}
 		case "/" + of(k):
 			at := "/" + of(k)
 			if k.Namespaced {
@@ -41,7 +41,7 @@ func (s *Server) openAPI(path string) []byte {
 	document := object{"paths": paths}
 	if rest != "" {
 		document["openapi"] = "3.0.0"
-		document["info"] = object{"title": "Kubernetes", "version": s.config.Version}
+		document["info"] = object{"title": "Kubernetes", "version": *s.release.Load()}
 	}
 	raw, err := json.Marshal(document)
 	if err != nil {

@@ -55,6 +55,9 @@ func (s *Server) answer(header http.Header, q *request) (answer, error) {
 	if a, ok, err := s.review(q); ok || err != nil {
 		return a, err
 	}
+	if a, ok := s.old(q); ok {
+		return a, nil
+	}
 	if q.kind == nil || q.kind.Namespaced && q.namespace == "" && (q.name != "" || q.verb == "create") ||
 		!q.kind.Namespaced && q.namespace != "" {
 		return answer{}, unknown(q.Request)

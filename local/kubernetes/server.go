@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -44,9 +46,12 @@ type Config struct {
 	Authenticate func(token string) (user string, groups []string, err error)
 
 	// Allow says what users may do; the groups system:masters may do all. Group and
-	// resource are those of Kubernetes, such as apps and deployments/scale. Where it
-	// is nil, others may do nothing.
+	// resource are those of Kubernetes, such as apps and deployments/scale, or resource
+	// is a path such as /debug. Where it is nil, others may do nothing.
 	Allow func(user string, groups []string, verb, group, resource, namespace string) bool
+
+	// Started is told of each pod that a node starts. It must not call the server.
+	Started func(Pod)
 
 	// Audit hears of each request of a resource once it is answered; of a watch, when
 	// it begins.
@@ -59,6 +64,9 @@ type User struct {
 	Groups []string
 }
 
+// A Pod is one that a node starts.
+type Pod = controllers.Started
+
 // A Server is one cluster. It answers requests as an http.Handler and, in process, as
 // an http.RoundTripper.
 type Server struct {
@@ -66,8 +74,12 @@ type Server struct {
 	store       *store.Store
 	controllers *controllers.Controllers
 	converter   managedfields.TypeConverter
+	release     atomic.Pointer[string]
 	closed      chan struct{}
 	once        sync.Once
+
+	mu    sync.Mutex
+	asked map[[3]string]map[string]bool // who asked for which of the deprecated APIs
 }
 
 // converter knows the schema of all of Kubernetes's kinds, which takes a while to read.
@@ -90,11 +102,12 @@ func New(config Config) (*Server, error) {
 		return nil, fmt.Errorf("loading the Kubernetes cluster %s: %w", config.Name, err)
 	}
 	s := &Server{config: config, store: kept, converter: converter(), closed: make(chan struct{})}
+	s.SetVersion(config.Version)
 	if err := kept.Change(s.furnish); err != nil {
 		return nil, fmt.Errorf("furnishing the Kubernetes cluster %s: %w", config.Name, err)
 	}
 	s.controllers = controllers.Start(controllers.Config{Clock: config.Clock, IDs: config.IDs, Store: kept, Images: config.Images,
-		Host: config.Host})
+		Host: config.Host, Started: config.Started})
 	return s, nil
 }
 
@@ -132,16 +145,29 @@ func (s *Server) Destroy() error {
 	return s.store.Drop()
 }
 
+// SetVersion makes the server one of another version, such as v1.35.0, as an upgrade
+// of the control plane does: it starts anew, and what it counted is forgotten.
+func (s *Server) SetVersion(version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = nil
+	s.release.Store(&version)
+}
+
 // A Registration is what a node's kubelet tells when it starts.
 type Registration = controllers.Registration
 
 // JoinNode adds a node, which is ready some seconds later. Joining again changes
-// nothing.
+// nothing; under the name of a node on another instance, nobody joins until that one is
+// gone.
 func (s *Server) JoinNode(_ context.Context, r Registration) error {
 	if r.Version == "" {
-		r.Version = s.config.Version
+		r.Version = *s.release.Load()
 	}
 	return s.store.Change(func(tx *store.Tx) error {
+		if n, ok := store.Get[*corev1.Node](tx, "nodes", "", r.Name); ok && !strings.HasSuffix(n.Spec.ProviderID, r.EC2InstanceID) {
+			return fmt.Errorf("node %s is still there, on another instance", r.Name)
+		}
 		s.controllers.Join(tx, r)
 		return nil
 	})

@@ -1,6 +1,6 @@
 // Package lambda answers those calls of AWS Lambda's API with which a person looks
-// at the functions of the control plane and invokes one by hand, and makes
-// asynchronous invocations as Lambda does.
+// at the functions of the control plane and invokes one by hand, and with which stacks
+// make functions; and it makes asynchronous invocations as Lambda does.
 //
 // It must never know how functions are run, or what they do.
 package lambda
@@ -14,7 +14,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
+	"portolan/local/clock"
+	"portolan/local/disk"
+	"portolan/local/records"
 	"portolan/local/states"
 )
 
@@ -29,13 +33,33 @@ type Config struct {
 
 	// InvokeLater takes an event as an asynchronous invocation.
 	InvokeLater func(arn string, payload []byte) error
+
+	// Code is what runs of a function that somebody made; nil runs none.
+	Code func(Function) (Code, error)
+
+	// Clock, Disk, Account and Region are needed for making functions.
+	Clock           *clock.Clock
+	Disk            *disk.Disk
+	Account, Region string
 }
 
 // A Server answers under the signing name lambda.
-type Server struct{ config Config }
+type Server struct {
+	config Config
 
-// New returns a server.
-func New(config Config) *Server { return &Server{config} }
+	mu      sync.Mutex
+	made    *records.Of[Function]
+	running map[string]Code // by name
+}
+
+// New returns a server with the functions on disk.
+func New(config Config) (*Server, error) {
+	s := &Server{config: config, running: map[string]Code{}}
+	if err := s.load(); err != nil {
+		return nil, fmt.Errorf("loading functions: %w", err)
+	}
+	return s, nil
+}
 
 const (
 	base = "/2015-03-31/functions/"
@@ -54,9 +78,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.unknown(w, r)
 	case function == "" && r.Method == http.MethodGet:
 		s.list(w)
+	case function == "" && r.Method == http.MethodPost:
+		s.create(w, r)
+	case action == "" && r.Method == http.MethodDelete:
+		s.remove(w, function)
 	case action == "" && r.Method == http.MethodGet:
 		s.with(w, function, func(arn string) {
-			answer(w, http.StatusOK, map[string]any{"Configuration": configuration(arn)})
+			shown := configuration(arn)
+			if f, ok := s.find(arn); ok {
+				shown = s.configurationOf(f)
+			}
+			answer(w, http.StatusOK, map[string]any{"Configuration": shown})
 		})
 	case action == "invocations" && r.Method == http.MethodPost:
 		s.with(w, function, func(arn string) { s.invoke(w, r, arn) })
@@ -78,7 +110,28 @@ func (s *Server) with(w http.ResponseWriter, function string, do func(arn string
 			return
 		}
 	}
+	if f, ok := s.find(function); ok {
+		do(f.ARN)
+		return
+	}
 	fail(w, http.StatusNotFound, "ResourceNotFoundException", "Function not found: "+function)
+}
+
+// OperationOf names what is called, for whoever decides whether it may be.
+func (s *Server) OperationOf(r *http.Request) string {
+	rest, _ := strings.CutPrefix(r.URL.EscapedPath()+"/", base)
+	name, action, _ := strings.Cut(strings.TrimRight(rest, "/"), "/")
+	switch {
+	case action == "invocations":
+		return "Invoke"
+	case name == "" && r.Method == http.MethodPost:
+		return "CreateFunction"
+	case name == "":
+		return "ListFunctions"
+	case r.Method == http.MethodDelete:
+		return "DeleteFunction"
+	}
+	return "GetFunction"
 }
 
 func nameOf(arn string) string { return arn[strings.LastIndex(arn, ":")+1:] }
@@ -92,6 +145,11 @@ func (s *Server) list(w http.ResponseWriter) {
 	all := []map[string]any{}
 	for _, arn := range s.config.Functions {
 		all = append(all, configuration(arn))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.made.All() {
+		all = append(all, s.configurationOf(f))
 	}
 	answer(w, http.StatusOK, map[string]any{"Functions": all})
 }
@@ -119,7 +177,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request, arn string) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	out, err := s.config.Invoke(r.Context(), arn, payload)
+	out, err := s.call(r.Context(), arn, payload)
 	var failed *states.FunctionError
 	if errors.As(err, &failed) {
 		w.Header().Set("X-Amz-Function-Error", "Unhandled")
@@ -132,6 +190,14 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request, arn string) {
 	w.Header().Set("X-Amz-Executed-Version", "$LATEST")
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(out)
+}
+
+// call runs a function of the control plane, or one that somebody made.
+func (s *Server) call(ctx context.Context, arn string, payload []byte) ([]byte, error) {
+	if f, ok := s.find(arn); ok {
+		return s.run(ctx, f, payload)
+	}
+	return s.config.Invoke(ctx, arn, payload)
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

@@ -12,6 +12,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"portolan/local/clock"
 	"portolan/local/lambda"
 	"portolan/local/states"
 )
@@ -26,8 +27,10 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func client(later func(string, []byte) error) *sdk.Client {
-	server := lambda.New(lambda.Config{
+func client(t *testing.T, later func(string, []byte) error) *sdk.Client {
+	t.Helper()
+	server, err := lambda.New(lambda.Config{
+		Clock: clock.New(1), Account: "000000000000", Region: "us-east-1", Code: codeOf,
 		Functions: []string{arn}, InvokeLater: later,
 		Invoke: func(_ context.Context, _ string, payload []byte) ([]byte, error) {
 			if string(payload) == `"bad"` {
@@ -36,13 +39,16 @@ func client(later func(string, []byte) error) *sdk.Client {
 			return payload, nil
 		},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return sdk.New(sdk.Options{Region: "us-east-1", HTTPClient: &http.Client{Transport: inProcess{server}},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", ""), RetryMaxAttempts: 1})
 }
 
 func TestInvoke(t *testing.T) {
 	later := ""
-	c := client(func(_ string, payload []byte) error {
+	c := client(t, func(_ string, payload []byte) error {
 		if later = string(payload); later == `"full"` {
 			return errors.New("the disk is full")
 		}
@@ -80,7 +86,7 @@ func TestInvoke(t *testing.T) {
 }
 
 func TestLook(t *testing.T) {
-	c := client(nil)
+	c := client(t, nil)
 	list, err := c.ListFunctions(t.Context(), &sdk.ListFunctionsInput{})
 	if err != nil || len(list.Functions) != 1 || *list.Functions[0].FunctionArn != arn {
 		t.Errorf("ListFunctions: %v, %v", list, err)

@@ -20,6 +20,19 @@ func askForCluster(ctx context.Context, s *Stage) error {
 			AllowedIngress: []contract.Ingress{{Cidr: "0.0.0.0/0", Port: 80}}},
 	}
 	s.in("POST /v1/clusters: %s, 2 nodes of %s in a new VPC", wish.Name, wish.NodePools[0].InstanceType)
+	if err := s.makeCluster(ctx, wish); err != nil {
+		return err
+	}
+	s.in("POST /v1/clusters: the same name again")
+	if err := s.expect(ctx, http.StatusConflict, http.MethodPost, "/v1/clusters", wish, nil); err != nil {
+		return err
+	}
+	s.decided("refused: the name is taken")
+	return nil
+}
+
+// makeCluster asks for a cluster and waits until it is ready with all its nodes.
+func (s *Stage) makeCluster(ctx context.Context, wish contract.ClusterSpec) error {
 	var operation contract.Operation
 	if err := s.expect(ctx, http.StatusAccepted, http.MethodPost, "/v1/clusters", wish, &operation); err != nil {
 		return err
@@ -32,16 +45,14 @@ func askForCluster(ctx context.Context, s *Stage) error {
 	if err := s.get(ctx, clusterPath, &made); err != nil {
 		return err
 	}
-	s.happened("cluster %s is %s with %d nodes, made of %v, reached at %s",
-		made.Name, made.Status, made.NodePools[0].SizeObserved, made.Stacks, made.Endpoint)
-	if made.Status != contract.ClusterReady || made.NodePools[0].SizeObserved != 2 {
-		return fmt.Errorf("cluster %s is %s with %d nodes", made.Name, made.Status, made.NodePools[0].SizeObserved)
+	nodes, wanted := 0, 0
+	for i, pool := range made.NodePools {
+		nodes, wanted = nodes+pool.SizeObserved, wanted+wish.NodePools[i].Size
 	}
-	s.in("POST /v1/clusters: the same name again")
-	if err := s.expect(ctx, http.StatusConflict, http.MethodPost, "/v1/clusters", wish, nil); err != nil {
-		return err
+	s.happened("cluster %s is %s with %d nodes, made of %v, reached at %s", made.Name, made.Status, nodes, made.Stacks, made.Endpoint)
+	if made.Status != contract.ClusterReady || nodes != wanted {
+		return fmt.Errorf("cluster %s is %s with %d nodes", made.Name, made.Status, nodes)
 	}
-	s.decided("refused: the name is taken")
 	return nil
 }
 
@@ -61,7 +72,7 @@ func (s *Stage) spec(image string) contract.ServiceSpec {
 		spec.Memory.LimitMiB = 64
 		spec.Placement.Constraints = []contract.Constraint{{Attribute: "node.role", Operator: contract.In, Values: []string{"worker"}}}
 	}
-	if s.person != nil {
+	if s.person != nil && s.orchestrator != contract.Kubernetes {
 		spec.Role = "" // the cluster is none of EKS, and cannot give any
 		spec.Kubernetes.Namespace = namespace
 	}
@@ -124,7 +135,7 @@ func retire(ctx context.Context, s *Stage) error {
 	left, err := resourcegroupstaggingapi.NewFromConfig(s.aws()).GetResources(ctx, &resourcegroupstaggingapi.GetResourcesInput{
 		TagFilters: []types.TagFilter{{Key: aws.String("portolan:cluster"), Values: []string{cluster}}},
 		// Not instances and NAT gateways, which AWS shows for an hour after their end.
-		ResourceTypeFilters: []string{"cloudformation:stack", "ecs:cluster", "ecs:service", "elasticloadbalancing",
+		ResourceTypeFilters: []string{"cloudformation:stack", "ecs:cluster", "ecs:service", "eks", "lambda", "elasticloadbalancing",
 			"ec2:vpc", "ec2:subnet", "ec2:security-group", "ec2:launch-template"},
 	})
 	if err != nil {

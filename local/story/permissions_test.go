@@ -69,6 +69,60 @@ var kubernetesOnly = map[access.Grant]bool{
 	{Role: "ResizePoolMachine", Action: "autoscaling:SetDesiredCapacity"}:                   true,
 }
 
+// outsideTheKubernetesStory are the permissions for clusters of Kubernetes that the story
+// of one in EKS makes no use of, and what does.
+var outsideTheKubernetesStory = map[access.Grant]string{
+	{Role: "ReplaceNodeMachine", Action: "autoscaling:TerminateInstanceInAutoScalingGroup"}: "a node of ECS is replaced",
+	{Role: "ResizePoolMachine", Action: "autoscaling:SetDesiredCapacity"}:                   "a pool of ECS is resized",
+	{Role: "Stack", Action: "iam:PassRole"}:                                                 "an instance profile of ECS is made",
+	{Role: "ServiceOperation", Action: "eks:UpdatePodIdentityAssociation"}:                  "a service gets another role",
+	{Role: "UpgradeOperation", Action: "eks:DescribeInsight"}:                               "an API is in use that the next version has no more",
+	{Role: "Stack", Action: "eks:DescribeAccessEntry"}:                                      "CloudFormation reads back what it made",
+	{Role: "Stack", Action: "eks:DescribePodIdentityAssociation"}:                           "CloudFormation reads back what it made",
+	{Role: "Stack", Action: "eks:ListAssociatedAccessPolicies"}:                             "CloudFormation reads back what it made",
+	{Role: "Stack", Action: "lambda:GetFunctionCodeSigningConfig"}:                          "CloudFormation reads back what it made",
+	{Role: "Stack", Action: "lambda:GetRuntimeManagementConfig"}:                            "CloudFormation reads back what it made",
+}
+
+// adoptedOnly says whether adopted clusters alone make use of a permission: their story is
+// told on a real one.
+func adoptedOnly(g access.Grant) bool {
+	for _, role := range []string{"Survey", "Adopt", "Drain", "Uncordon"} {
+		if strings.HasPrefix(g.Role, role) {
+			return true
+		}
+	}
+	for _, machine := range []string{"adopt", "survey", "drain", "uncordon"} {
+		if strings.HasSuffix(g.Resource, "stateMachine:portolan-"+machine) {
+			return true
+		}
+	}
+	return strings.HasPrefix(g.Action, "secretsmanager:")
+}
+
+// checkKubernetesPermissions checks that the story of a cluster in EKS made use of
+// everything that the template allows for such clusters only.
+func checkKubernetesPermissions(t *testing.T, l *local.Local) {
+	t.Helper()
+	excused := map[access.Grant]bool{}
+	for _, grant := range l.Guard.Unused() {
+		role := strings.TrimSuffix(strings.TrimPrefix(grant.Role, "portolan-"), "Role-LOCAL")
+		short := access.Grant{Role: role, Action: grant.Action, Resource: grant.Resource}
+		if !onlyKubernetes(short) || adoptedOnly(short) {
+			continue
+		}
+		if outsideTheKubernetesStory[short] == "" {
+			t.Errorf("%s, and never does", short)
+		}
+		excused[short] = true
+	}
+	for grant := range outsideTheKubernetesStory {
+		if !excused[grant] {
+			t.Errorf("%s, and does: it is no exception", grant)
+		}
+	}
+}
+
 // checkPermissions checks that the story made use of everything that the template
 // allows, but for the exceptions above, each of which is one.
 func checkPermissions(t *testing.T, l *local.Local) {

@@ -29,6 +29,10 @@ func newPerson(kubeconfig []byte, wrap func(http.RoundTripper) http.RoundTripper
 	if wrap != nil {
 		config.Wrap(wrap)
 	}
+	return personWith(config)
+}
+
+func personWith(config *rest.Config) (*person, error) {
 	config.GroupVersion = &schema.GroupVersion{}
 	config.NegotiatedSerializer = serializer.NewCodecFactory(runtime.NewScheme())
 	client, err := rest.RESTClientFor(config)
@@ -36,6 +40,11 @@ func newPerson(kubeconfig []byte, wrap func(http.RoundTripper) http.RoundTripper
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
 	return &person{client}, nil
+}
+
+// remove is kubectl delete.
+func (p *person) remove(ctx context.Context, path string) error {
+	return p.client.Delete().AbsPath(path).Do(ctx).Error()
 }
 
 // apply is kubectl apply --server-side.

@@ -167,6 +167,11 @@ func traceTask(ctx context.Context, s *Stage, client *ecs.Client) error {
 	if err := s.get(ctx, "/v1/audit/tasks/"+id, &origin); err != nil {
 		return err
 	}
+	return s.traceRole(ctx, origin, id)
+}
+
+// traceRole checks that a role session leads to the release that it runs.
+func (s *Stage) traceRole(ctx context.Context, origin contract.TaskRole, id string) error {
 	s.happened("role session %s of %s: service %s, release %d, commit %.12s",
 		origin.Task, origin.Role, origin.Service, origin.Release, origin.Commit)
 	if origin.Service != service || origin.Release != 2 || origin.Commit != commit {

@@ -113,8 +113,17 @@ func (s *Stage) get(ctx context.Context, path string, out any) error {
 
 // follow waits for the end of an operation, which has to be the wanted one.
 func (s *Stage) follow(ctx context.Context, o contract.Operation, want contract.OperationStatus) (contract.Operation, error) {
+	return s.followWhile(ctx, o, want, func() error { return nil })
+}
+
+// followWhile is follow that watches something meanwhile.
+func (s *Stage) followWhile(ctx context.Context, o contract.Operation, want contract.OperationStatus,
+	watch func() error) (contract.Operation, error) {
 	began := s.Local.Clock.Now()
 	err := s.until(ctx, fmt.Sprintf("operation %s (%s) ends", o.Id, o.Kind), func() (bool, error) {
+		if err := watch(); err != nil {
+			return false, err
+		}
 		err := s.get(ctx, "/v1/operations/"+o.Id, &o)
 		return o.EndedAt != (time.Time{}), err
 	})

@@ -73,6 +73,24 @@ func TellSwarm(ctx context.Context, s *Stage) error {
 	})
 }
 
+// TellKubernetes tells the story of a cluster that is made in Amazon EKS, behind a private
+// endpoint: each call of its API goes through the connector in its VPC.
+func TellKubernetes(ctx context.Context, s *Stage) error {
+	s.orchestrator = contract.Kubernetes
+	return s.tell(ctx, []step{
+		{"A team asks for a Kubernetes cluster in Amazon EKS", askForEKS},
+		{"It puts a service on the cluster", putService},
+		{"An alarm scales the service out, another one in", followAlarms},
+		{"The same vocabulary scales the nodes", scaleNodes},
+		{"A pipeline succeeds, and its image is rolled out", rollOutPipeline},
+		{"A release that crashes is rolled back", rollBack},
+		{"Somebody changes the service by hand", repairKubernetesDrift},
+		{"The cluster gets the next version, once nothing stands in the way", upgrade},
+		{"Sent twice or late, nothing more changes", repeatEvents},
+		{"The cluster is retired", retire},
+	})
+}
+
 // TellAdopted tells the story of a Kubernetes cluster that somebody else made.
 func TellAdopted(ctx context.Context, s *Stage) (err error) {
 	if s.person, err = newPerson(s.Kubeconfig, s.WrapTransport); err != nil {

@@ -53,3 +53,25 @@ func TestStoryOfSwarm(t *testing.T) {
 		checkPermissions(t, l)
 	})
 }
+
+// TestStoryOfKubernetes tells the one of a cluster in Amazon EKS.
+func TestStoryOfKubernetes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := local.Start(local.Config{
+			Files: portolan.Files, Region: "us-east-1", Stack: "portolan", Seed: 1,
+			Log: slog.New(slog.NewJSONHandler(t.Output(), nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		if err := story.TellKubernetes(t.Context(), &story.Stage{Local: l, Out: t.Output()}); err != nil {
+			t.Fatal(err)
+		}
+		checkKubernetesPermissions(t, l)
+	})
+}

@@ -46,7 +46,7 @@ const (
 // secrets are members that CloudTrail does not show, in lower case.
 var secrets = map[string]string{
 	"secretaccesskey": "", "sessiontoken": redacted, "secretstring": hidden, "secretbinary": hidden, "password": hidden,
-	"templatebody": "", "userdata": hidden, "authparameters": hidden, "parametervalue": hidden, "kubeconfig": hidden,
+	"templatebody": "", "zipfile": "", "userdata": hidden, "authparameters": hidden, "parametervalue": hidden, "kubeconfig": hidden,
 	"private_key": hidden, "privatekey": hidden,
 }
 

@@ -87,6 +87,15 @@ func (t *Trail) Middleware(next http.Handler) http.Handler {
 // RecordAssumeRole records that a service of AWS assumed a role on its own
 // account, such as ECS for a task.
 func (t *Trail) RecordAssumeRole(_ context.Context, invokedBy, roleARN, sessionName string) {
+	t.assumed(invokedBy, map[string]any{"roleArn": roleARN, "roleSessionName": sessionName}, roleARN)
+}
+
+// RecordPodIdentity records that EKS assumed a role for a pod, whose session has tags.
+func (t *Trail) RecordPodIdentity(_ context.Context, roleARN, sessionName string, tags map[string]string) {
+	t.assumed("pods.eks.amazonaws.com", map[string]any{"roleArn": roleARN, "roleSessionName": sessionName, "principalTags": tags}, roleARN)
+}
+
+func (t *Trail) assumed(invokedBy string, parameters map[string]any, roleARN string) {
 	now := t.config.Clock.Now()
 	ids := t.config.IDs
 	t.send("sts", now, map[string]any{
@@ -94,7 +103,7 @@ func (t *Trail) RecordAssumeRole(_ context.Context, invokedBy, roleARN, sessionN
 		"userIdentity": map[string]any{"type": "AWSService", "invokedBy": invokedBy},
 		"eventTime":    stamp(now), "eventSource": "sts.amazonaws.com", "eventName": "AssumeRole",
 		"awsRegion": t.config.Region, "sourceIPAddress": invokedBy, "userAgent": invokedBy,
-		"requestParameters": map[string]any{"roleArn": roleARN, "roleSessionName": sessionName},
+		"requestParameters": parameters,
 		"responseElements": map[string]any{"credentials": map[string]any{"sessionToken": redacted,
 			"accessKeyId": "ASIA" + ids.Base32(16), "expiration": now.Add(6 * time.Hour).Format(dateLayout)}},
 		"requestID": ids.UUID(), "eventID": ids.UUID(), "readOnly": true,

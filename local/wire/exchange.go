@@ -11,8 +11,9 @@ type Exchange struct {
 	Service   string // the signing name that the service is registered under
 	Operation string // empty where a service that is no *Service does not tell
 	RequestID string
-	Input     any // what the operation decoded, a pointer; nil when it never ran
-	Output    any // what the operation returned
+	Path      string // of the request's URL, unescaped
+	Input     any    // what the operation decoded, a pointer; nil when it never ran
+	Output    any    // what the operation returned
 	Err       *Error
 
 	protocol  Protocol

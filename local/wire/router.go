@@ -65,7 +65,7 @@ func (r *Router) Use(middleware func(http.Handler) http.Handler) {
 
 // ServeHTTP answers a request in the name of the service that it is for.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	x := &Exchange{RequestID: r.NewRequestID(), protocol: protocolOf(req)}
+	x := &Exchange{RequestID: r.NewRequestID(), Path: req.URL.Path, protocol: protocolOf(req)}
 	ctx := &carrier{Context: req.Context(), exchange: x}
 	req = req.WithContext(ctx)
 	accessKey, region, signingName := credentialScope(req)
@@ -96,12 +96,30 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	if named, ok := service.handler.(interface{ OperationOf(*http.Request) string }); ok {
 		x.Operation = named.OperationOf(req)
+		if err = readAhead(req, x); err != nil {
+			Fail(w, req, err)
+			return
+		}
 	}
 	if id.Region == "" || region != "" {
 		id.Region = region
 	}
 	ctx.caller = &id
 	service.wrapped.ServeHTTP(w, req)
+}
+
+// readAhead reads the body of a request in REST for who has to see it before a service
+// that routes by itself.
+func readAhead(req *http.Request, x *Exchange) error {
+	if x.protocol != REST {
+		return nil
+	}
+	raw, err := io.ReadAll(req.Body)
+	if err != nil {
+		return Errorf("SerializationException", "reading the request: %v", err)
+	}
+	x.body.raw, req.Body = raw, newReplay(raw)
+	return nil
 }
 
 func (r *Router) wrap(h http.Handler) http.Handler {

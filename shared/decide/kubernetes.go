@@ -80,10 +80,8 @@ func (b *blame) credentials(spec contract.ClusterSpec) {
 	}
 }
 
-// eks checks the description of a new cluster in Amazon EKS, which nothing makes yet: its
-// stacks were never tried.
+// eks checks the description of a new cluster in Amazon EKS.
 func (b *blame) eks(spec contract.ClusterSpec) {
-	b.add("/adopted", "is missing: Portolan adopts clusters of kubernetes, and does not make new ones yet")
 	b.notECS(spec)
 	if len(spec.NodePools) == 0 {
 		b.add("/nodePools", "is missing: a new cluster of kubernetes has at least one node pool")

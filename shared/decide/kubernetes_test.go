@@ -75,9 +75,6 @@ func TestCheckKubernetesCluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spec := test.spec()
 			test.change(&spec)
-			if test.want = slices.Clone(test.want); spec.Orchestrator == contract.Kubernetes && !Adopted(spec) {
-				test.want = append([]string{"/adopted"}, test.want...)
-			}
 			if got := pointers(CheckCluster(spec)); !slices.Equal(got, test.want) {
 				t.Errorf("%q is blamed, not %q", got, test.want)
 			}

@@ -38,7 +38,8 @@ func eksStack(c *model.Cluster, name string, outputs map[string]string, d Deploy
 		"EndpointPrivateAccess": strconv.FormatBool(k.EndpointAccess != contract.EndpointPublic),
 		"EndpointPublicAccess":  strconv.FormatBool(!PrivateOnly(k)),
 		"ServiceRoleArn":        d.ServiceRole, "NodeRoleArn": d.NodeRole, "SurveyRoleArn": d.SurveyRole,
-		"Connector": yesOrNo(usesConnector(k)), "ConnectorLayerArn": d.ConnectorLayer,
+		"UpgradeRoleArn": d.UpgradeRole,
+		"Connector":      yesOrNo(usesConnector(k)), "ConnectorLayerArn": d.ConnectorLayer,
 		"VpcId": outputs["VpcId"], "SubnetIds": outputs["PrivateSubnetIds"],
 	}
 	if vpc := c.Spec.Network.VpcId; vpc != "" {

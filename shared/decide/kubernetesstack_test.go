@@ -18,7 +18,7 @@ func eksCluster() contract.ClusterSpec {
 		}}
 }
 
-var deployment = decide.Deployment{ServiceRole: "service", NodeRole: "node", SurveyRole: "survey", ConnectorLayer: "layer"}
+var deployment = decide.Deployment{ServiceRole: "service", NodeRole: "node", SurveyRole: "survey", UpgradeRole: "upgrade", ConnectorLayer: "layer"}
 
 func TestKubernetesStackNames(t *testing.T) {
 	existing := eksCluster()
@@ -59,7 +59,7 @@ func TestKubernetesStacks(t *testing.T) {
 	network := map[string]string{"VpcId": "vpc-1", "PrivateSubnetIds": "a,b", "PublicSubnetIds": "c,d"}
 	if got, want := stackOf(t, spec, "portolan-shop", decide.Outputs{Values: network}, "kubernetes"), (map[string]string{
 		"ClusterName": "shop", "KubernetesVersion": "1.34", "EndpointPrivateAccess": "true", "EndpointPublicAccess": "false",
-		"ServiceRoleArn": "service", "NodeRoleArn": "node", "SurveyRoleArn": "survey", "Connector": "yes",
+		"ServiceRoleArn": "service", "NodeRoleArn": "node", "SurveyRoleArn": "survey", "UpgradeRoleArn": "upgrade", "Connector": "yes",
 		"ConnectorLayerArn": "layer", "VpcId": "vpc-1", "SubnetIds": "a,b"}); !maps.Equal(got, want) {
 		t.Errorf("got %v,\nwant %v", got, want)
 	}

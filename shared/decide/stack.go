@@ -20,8 +20,9 @@ type Stack struct {
 
 // A Deployment is what the stacks of clusters have to know of the control plane.
 type Deployment struct {
-	// ServiceRole, NodeRole and SurveyRole are the ARNs of the operations' roles.
-	ServiceRole, NodeRole, SurveyRole string
+	// ServiceRole, NodeRole, SurveyRole and UpgradeRole are the ARNs of the operations'
+	// roles.
+	ServiceRole, NodeRole, SurveyRole, UpgradeRole string
 
 	// ConnectorLayer is the ARN of the layer with the connector's code.
 	ConnectorLayer string

@@ -88,7 +88,7 @@ func TestCheckSwarmCluster(t *testing.T) {
 			s.Adopted = contract.AdoptedCluster{Verbs: []contract.Verb{contract.VerbScale}}
 			s.Kubernetes = contract.KubernetesCluster{}
 			s.NodePools = onEKS().NodePools
-		}, []string{"/adopted/credentials", "/adopted"}},
+		}, []string{"/adopted/credentials"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := test.spec()

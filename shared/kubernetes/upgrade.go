@@ -1,11 +1,8 @@
 package kubernetes
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"regexp"
 
 	core "k8s.io/api/core/v1"
 	policy "k8s.io/api/policy/v1"
@@ -23,15 +20,11 @@ const (
 	// budgetsPagesMax bounds the disruption budgets that are looked at.
 	budgetsPagesMax = 20
 	budgetsPage     = 250
-
-	// metricsMax bounds how much of the API server's metrics is read, in bytes.
-	metricsMax = 64 << 20
 )
 
 // Blockers implements orchestrator.Upgrader. It makes one request for each 250 nodes
-// and each 250 disruption budgets, 20 at most of either, and one for the API server's
-// metrics, which are too long for a connector: behind one nothing is said of APIs that
-// are in use.
+// and each 250 disruption budgets, 20 at most of either. Which APIs are in use that the
+// version has no more is EKS's to say.
 func (d *Driver) Blockers(ctx context.Context, cluster orchestrator.ClusterRef, version string) ([]string, error) {
 	to, ok := kubernetesspec.Minor(version)
 	if !ok {
@@ -49,12 +42,7 @@ func (d *Driver) Blockers(ctx context.Context, cluster orchestrator.ClusterRef, 
 	if err != nil {
 		return nil, err
 	}
-	blockers = append(blockers, budgets...)
-	if cluster.Facts.Kubernetes.Connector != "" {
-		return blockers, nil
-	}
-	removed, err := c.removedAPIs(ctx, to)
-	return append(blockers, removed...), err
+	return append(blockers, budgets...), nil
 }
 
 // oldNodes names the nodes whose kubelets the new API server would not talk to.
@@ -100,40 +88,4 @@ func (c *connection) fullBudgets(ctx context.Context) (blockers []string, err er
 		}
 	}
 	return blockers, nil
-}
-
-// deprecated is how the API server tells that somebody asked for an API that a later
-// release has no more.
-// https://kubernetes.io/docs/reference/using-api/deprecation-guide/#locate-use-of-deprecated-apis
-var (
-	deprecated = regexp.MustCompile(`^apiserver_requested_deprecated_apis\{([^}]*)\} [1-9]`)
-	label      = regexp.MustCompile(`([a-z_]+)="([^"]*)"`)
-)
-
-// removedAPIs names the APIs that were asked for since the API server started and that
-// the version has no more.
-func (c *connection) removedAPIs(ctx context.Context, to int) (blockers []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, requestDeadline)
-	defer cancel()
-	body, err := c.client.Get().AbsPath("/metrics").MaxRetries(retries).Stream(ctx)
-	if err != nil {
-		return nil, classify(err, "reading the API server's metrics", "get", kind{plural: "/metrics", everywhere: true}, "")
-	}
-	defer func() { _ = body.Close() }()
-	lines := bufio.NewScanner(io.LimitReader(body, metricsMax))
-	for lines.Scan() {
-		found := deprecated.FindStringSubmatch(lines.Text())
-		if found == nil {
-			continue
-		}
-		labels := map[string]string{}
-		for _, each := range label.FindAllStringSubmatch(found[1], -1) {
-			labels[each[1]] = each[2]
-		}
-		if removed, ok := kubernetesspec.Minor(labels["removed_release"]); ok && removed <= to {
-			blockers = append(blockers, fmt.Sprintf("somebody still asks for %s of %s/%s, which %s has no more: move them to a newer version of that API",
-				labels["resource"], labels["group"], labels["version"], labels["removed_release"]))
-		}
-	}
-	return blockers, fault.Wrap(fault.Unavailable, lines.Err(), "reading the API server's metrics")
 }

@@ -41,8 +41,12 @@ func (m *maker) createFunction(ctx context.Context, r cloudformation.Request) (c
 		FunctionName: &name, Role: p.optional("Role"), Runtime: types.Runtime(p.text("Runtime")), Handler: p.optional("Handler"),
 		Description: p.optional("Description"), Code: &types.FunctionCode{ZipFile: code}, Layers: p.texts("Layers"),
 		Timeout: p.number("Timeout"), MemorySize: p.number("MemorySize"), Tags: ownTagsOnly(tagsOf(r)),
-		Environment: &types.Environment{Variables: map[string]string{}},
-		VpcConfig:   &types.VpcConfig{SubnetIds: vpc.texts("SubnetIds"), SecurityGroupIds: vpc.texts("SecurityGroupIds")},
+		LoggingConfig: loggingOf(p.object("LoggingConfig")),
+		Environment:   &types.Environment{Variables: map[string]string{}},
+		VpcConfig:     &types.VpcConfig{SubnetIds: vpc.texts("SubnetIds"), SecurityGroupIds: vpc.texts("SecurityGroupIds")},
+	}
+	for _, each := range p.texts("Architectures") {
+		in.Architectures = append(in.Architectures, types.Architecture(each))
 	}
 	for name := range variables {
 		in.Environment.Variables[name] = variables.text(name)
@@ -60,6 +64,13 @@ func (m *maker) createFunction(ctx context.Context, r cloudformation.Request) (c
 		return failed(err)
 	}
 	return made(name, map[string]any{"Arn": aws.ToString(found.Configuration.FunctionArn)})
+}
+
+func loggingOf(p properties) *types.LoggingConfig {
+	if p == nil {
+		return nil
+	}
+	return &types.LoggingConfig{LogFormat: types.LogFormat(p.text("LogFormat")), LogGroup: p.optional("LogGroup")}
 }
 
 // zipped is inline code as CloudFormation hands it on.

@@ -60,6 +60,9 @@ func (m *maker) setRules(ctx context.Context, r cloudformation.Request, id strin
 	if err := m.authorize(ctx, id, of(r).objects("SecurityGroupIngress")); err != nil {
 		return failed(err)
 	}
+	if err := m.letOut(ctx, id, of(r).objects("SecurityGroupEgress")); err != nil {
+		return failed(err)
+	}
 	return made(id, map[string]any{"GroupId": id, "Id": id, "VpcId": of(r).text("VpcId")})
 }
 
@@ -76,6 +79,26 @@ func (m *maker) authorize(ctx context.Context, id string, rules []properties) er
 	return nil
 }
 
+// letOut makes the rules those by which the group lets out, in place of the one that a
+// new group has, which lets out everything.
+func (m *maker) letOut(ctx context.Context, id string, rules []properties) error {
+	for _, rule := range rules {
+		_, err := m.ec2.AuthorizeSecurityGroupEgress(ctx, &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &id, IpPermissions: permission(rule)})
+		if err != nil && !isCode(err, "InvalidPermission.Duplicate") {
+			return err
+		}
+	}
+	if len(rules) == 0 {
+		return nil
+	}
+	_, err := m.ec2.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: &id, IpPermissions: []types.IpPermission{
+		{IpProtocol: aws.String("-1"), IpRanges: []types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}}})
+	if isCode(err, "InvalidPermission.NotFound") {
+		return nil
+	}
+	return err
+}
+
 func permission(rule properties) []types.IpPermission {
 	p := types.IpPermission{
 		IpProtocol: rule.optional("IpProtocol"), FromPort: rule.number("FromPort"), ToPort: rule.number("ToPort"),
@@ -83,10 +106,10 @@ func permission(rule properties) []types.IpPermission {
 	if rule.has("CidrIp") {
 		p.IpRanges = []types.IpRange{{CidrIp: rule.optional("CidrIp"), Description: rule.optional("Description")}}
 	}
-	if rule.has("SourceSecurityGroupId") {
-		p.UserIdGroupPairs = []types.UserIdGroupPair{{
-			GroupId: rule.optional("SourceSecurityGroupId"), Description: rule.optional("Description"),
-		}}
+	for _, peer := range []string{"SourceSecurityGroupId", "DestinationSecurityGroupId"} {
+		if rule.has(peer) {
+			p.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: rule.optional(peer), Description: rule.optional("Description")}}
+		}
 	}
 	return []types.IpPermission{p}
 }

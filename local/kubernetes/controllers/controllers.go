@@ -20,7 +20,12 @@ type Images interface {
 	LookUpImage(image string) (digest string, tags []string, ok bool)
 }
 
-// Config is what Controllers are made of. Images may be nil.
+// A Started is a pod whose node has begun to start it.
+type Started struct {
+	Namespace, Name, UID, ServiceAccount, Node string
+}
+
+// Config is what Controllers are made of. Images and Started may be nil.
 type Config struct {
 	Clock  *clock.Clock
 	IDs    *unique.Source
@@ -29,6 +34,9 @@ type Config struct {
 
 	// Host is what the names of load balancers end in.
 	Host string
+
+	// Started is told of each pod that starts; it must not call the store.
+	Started func(Started)
 }
 
 // Controllers are all that acts in one cluster.

@@ -209,6 +209,9 @@ func (c *Controllers) admit(tx *store.Tx, p *corev1.Pod, n *corev1.Node) {
 		c.setReady(p, false, "")
 	})
 	c.say(tx, "pods", p, "kubelet", "Pulling", "Pulling image %q", p.Spec.Containers[0].Image)
+	if c.config.Started != nil {
+		c.config.Started(Started{p.Namespace, p.Name, string(p.UID), p.Spec.ServiceAccountName, p.Spec.NodeName})
+	}
 }
 
 // pulled starts a pod, or tells what keeps it from starting.
