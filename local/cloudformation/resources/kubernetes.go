@@ -173,6 +173,11 @@ func (m *maker) nodeGroupStable(ctx context.Context, r cloudformation.Request) e
 	if err != nil || found.Status == types.NodegroupStatusActive {
 		return err
 	}
+	if found.Status == types.NodegroupStatusCreateFailed && found.Health != nil && len(found.Health.Issues) > 0 {
+		issue := found.Health.Issues[0]
+		return fmt.Errorf("Resource handler returned message: \"[Issue(Code=%s, Message=%s, ResourceIds=[%s])] (Service: null, Status Code: 0, "+
+			"Request ID: null)\" (HandlerErrorCode: GeneralServiceException)", issue.Code, aws.ToString(issue.Message), strings.Join(issue.ResourceIds, ", "))
+	}
 	return settlement("Nodegroup", r.PhysicalID, string(found.Status))
 }
 
