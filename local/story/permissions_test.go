@@ -84,10 +84,10 @@ var outsideTheKubernetesStory = map[access.Grant]string{
 	{Role: "Stack", Action: "lambda:GetRuntimeManagementConfig"}:                            "CloudFormation reads back what it made",
 }
 
-// adoptedOnly says whether adopted clusters alone make use of a permission: their story is
-// told on a real one.
-func adoptedOnly(g access.Grant) bool {
-	for _, role := range []string{"Survey", "Adopt", "Drain", "Uncordon"} {
+// toldElsewhere says whether a permission is for adopted clusters, whose story is told on a
+// real one, or for swarms.
+func toldElsewhere(g access.Grant) bool {
+	for _, role := range []string{"Survey", "Adopt", "Drain", "Uncordon", "Swarm"} {
 		if strings.HasPrefix(g.Role, role) {
 			return true
 		}
@@ -108,7 +108,7 @@ func checkKubernetesPermissions(t *testing.T, l *local.Local) {
 	for _, grant := range l.Guard.Unused() {
 		role := strings.TrimSuffix(strings.TrimPrefix(grant.Role, "portolan-"), "Role-LOCAL")
 		short := access.Grant{Role: role, Action: grant.Action, Resource: grant.Resource}
-		if !onlyKubernetes(short) || adoptedOnly(short) {
+		if !onlyKubernetes(short) || toldElsewhere(short) {
 			continue
 		}
 		if outsideTheKubernetesStory[short] == "" {
