@@ -37,6 +37,7 @@ var (
 	_ orchestrator.Managers     = (*Driver)(nil)
 	_ orchestrator.Glancer      = (*Driver)(nil)
 	_ orchestrator.Surveyor     = (*Driver)(nil)
+	_ orchestrator.Jobs         = (*Driver)(nil)
 )
 
 // New returns a driver.
@@ -49,7 +50,7 @@ func New(config Config) *Driver {
 
 // Capabilities implements orchestrator.Orchestrator. The quorum is that of the managers.
 func (d *Driver) Capabilities(orchestrator.ClusterRef) orchestrator.Capabilities {
-	return orchestrator.Capabilities{Nodes: true, Quorum: true}
+	return orchestrator.Capabilities{Nodes: true, Quorum: true, Jobs: true}
 }
 
 func factsOf(cluster orchestrator.ClusterRef) (orchestrator.SwarmFacts, error) {

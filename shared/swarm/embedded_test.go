@@ -203,8 +203,11 @@ func TestContractOnSimulatedEngines(t *testing.T) {
 		return orchestratortest.Harness{
 			Orchestrator: b.driver, Cluster: b.ref,
 			Image: func(name string) string {
-				if name == "crash" {
+				switch name {
+				case "crash":
 					return "crash-checked" // by a health check of the image
+				case "exit-1":
+					return "fail-exit"
 				}
 				return name
 			},

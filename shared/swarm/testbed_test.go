@@ -193,6 +193,12 @@ func push(t testing.TB) map[string]string {
 		}
 		digests[name] = image.Digest
 	}
+	for name, code := range map[string]string{"exit-0": "0", "exit-1": "1"} {
+		job := testbed.Workload{Command: []string{"job", "-after", "1s", "-exit", code}}
+		if _, err := testbed.ForTest(t).Push(t.Context(), job, "shop/"+name, "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return digests
 }
 
