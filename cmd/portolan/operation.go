@@ -10,7 +10,7 @@ var (
 	operationTable = columns("ID=id KIND=kind CLUSTER=target.cluster SERVICE=target.service POLICY=target.policy JOB=target.job " +
 		"STATUS=status CREATED=createdAt REASON=reason LEFT=left")
 	auditTable = columns("TIME=time WHO=who WHAT=what SERVICE=service FROM=sourceIp TASK=task.task ERROR=error")
-	taskTable  = columns("TASK=task CLUSTER=cluster SERVICE=service RELEASE=release COMMIT=commit ROLE=role")
+	taskTable  = columns("TASK=task CLUSTER=cluster SERVICE=service JOB=job RELEASE=release COMMIT=commit ROLE=role")
 )
 
 func newOperationCommand(a *app) *cobra.Command {

@@ -31,6 +31,7 @@ type Store interface {
 	Cluster(ctx context.Context, name string) (*model.Cluster, error)
 	Service(ctx context.Context, cluster, name string) (*model.Service, error)
 	Release(ctx context.Context, cluster, service string, number int64) (*model.Release, error)
+	Job(ctx context.Context, cluster, name string) (*model.Job, error)
 	TaskRole(ctx context.Context, task string) (*contract.TaskRole, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }

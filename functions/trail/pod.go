@@ -28,6 +28,10 @@ func (h *Handler) assumeForPod(ctx context.Context, c event.Call) (Out, error) {
 	if err != nil || cluster == nil || cluster.Facts.Kubernetes == nil {
 		return out, err
 	}
+	if name := pod.Job(); name != "" {
+		origin := contract.TaskRole{Task: session, Cluster: cluster.Name(), Job: name, Role: role, StartedAt: c.At}
+		return h.keepJob(ctx, out, origin)
+	}
 	service, err := h.serviceOfPod(ctx, cluster, pod)
 	if err != nil || service == nil {
 		return out, err
@@ -43,6 +47,21 @@ func (h *Handler) assumeForPod(ctx context.Context, c event.Call) (Out, error) {
 	}
 	out.Cluster, out.Service, out.Task = cluster.Name(), service.Name, session
 	err = h.Store.Commit(ctx, store.PutTaskRole(origin, 1))
+	if errors.Is(err, store.ErrSeen) {
+		out.Reason = "the session is known already"
+		return out, nil
+	}
+	out.Kept, out.Reason = err == nil, "the pod's origin is kept"
+	return out, err
+}
+
+// keepJob keeps which job a pod's role session belongs to.
+func (h *Handler) keepJob(ctx context.Context, out Out, origin contract.TaskRole) (Out, error) {
+	if _, err := h.Store.Job(ctx, origin.Cluster, origin.Job); err != nil {
+		return out, fault.IgnoreNotFound(err)
+	}
+	out.Cluster, out.Task = origin.Cluster, origin.Task
+	err := h.Store.Commit(ctx, store.PutTaskRole(origin, 1))
 	if errors.Is(err, store.ErrSeen) {
 		out.Reason = "the session is known already"
 		return out, nil

@@ -81,6 +81,7 @@ func (h *Handler) origin(ctx context.Context, e event.TaskState, cluster string,
 		t.Role = aws.ToString(got.TaskDefinition.TaskRoleArn)
 		t.ExecutionRole = aws.ToString(got.TaskDefinition.ExecutionRoleArn)
 	}
+	t.Job = glance.Tag(got.Tags, "portolan:job")
 	t.Release, t.Commit = glance.Release(got.Tags), glance.Tag(got.Tags, "portolan:commit")
 	if t.Commit != "" || t.Release == 0 {
 		return t, nil

@@ -1591,7 +1591,10 @@ type TaskRole struct {
 	Commit        string `json:"commit,omitempty,omitzero"`
 	ExecutionRole string `json:"executionRole,omitempty,omitzero"`
 	ImageDigest   string `json:"imageDigest,omitempty,omitzero"`
-	Release       int64  `json:"release,omitempty,omitzero"`
+
+	// Job The job that it ran, where it was the task of one.
+	Job     string `json:"job,omitempty,omitzero"`
+	Release int64  `json:"release,omitempty,omitzero"`
 
 	// Role ARN of the task's role.
 	Role      string    `json:"role,omitempty,omitzero"`

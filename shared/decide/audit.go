@@ -261,6 +261,16 @@ func PodIdentityOf(request map[string]any) (PodIdentity, bool) {
 	return p, p.EKSCluster != "" && p.Pod != ""
 }
 
+// Job is the name of the job whose task a pod is; empty where it is none's. A job with a
+// role has a service account of its own, under a name that no service has.
+func (p PodIdentity) Job() string {
+	name, is := strings.CutPrefix(p.ServiceAccount, "job.")
+	if !is {
+		return ""
+	}
+	return name
+}
+
 // Services are the names that the service behind a pod may have, the surest first: a
 // Deployment's pods have two words behind it, a DaemonSet's one.
 func (p PodIdentity) Services() []string {
