@@ -94,8 +94,36 @@ func TestTasksOfADeadNodeAreReplaced(t *testing.T) {
 		b.within(time.Minute, "shut down", func() bool { return lost() == 0 })
 		b.engines.Kill(machine(2))
 		time.Sleep(time.Minute)
+		if n := b.nodes(0)["node-2"]; n.Status.Message != "heartbeat failure" {
+			t.Errorf("it is told that %q", n.Status.Message)
+		}
 		if err := b.removeNode(0, "node-2", false); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestTasksOfANodeThatStaysDownAreGivenUp(t *testing.T) {
+	inBubble(t, 2, func(b *bench) {
+		b.form(1)
+		id := b.create(spec("web", "shop/web:1", 2))
+		b.within(time.Minute, "running", func() bool { return b.running(id, "") == 2 })
+		b.engines.Kill(machine(1))
+		orphans := func() (n int) {
+			for _, task := range b.tasks(id) {
+				if task.Status.State == swarm.TaskStateOrphaned {
+					n++
+				}
+			}
+			return n
+		}
+		time.Sleep(23 * time.Hour)
+		if n := orphans(); n != 0 {
+			t.Errorf("%d tasks were given up", n)
+		}
+		time.Sleep(2 * time.Hour)
+		if n := orphans(); n != 1 || b.running(id, "") != 2 {
+			t.Errorf("%d tasks were given up, and %d run", n, b.running(id, ""))
 		}
 	})
 }

@@ -160,7 +160,6 @@ func TestParityOfUpdates(t *testing.T) {
 		p.settle("scaled", id, p.image("shop"), 3)
 		p.change(id, func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = p.image("crash") })
 		p.awaitUpdate("paused", id, swarm.UpdateStatePaused)
-		p.settle("paused", id, p.image("shop"), 3)
 		p.change(id, func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = p.image("web") })
 		p.awaitUpdate("right again", id, swarm.UpdateStateCompleted)
 		p.change(id, func(s *swarm.ServiceSpec) {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"math/big"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,12 +96,12 @@ func TestEnginesKnowTheirClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secret := ""
+		var secret atomic.Pointer[string]
 		e, err := engines.New(engines.Config{Clock: clock.New(1).Ordered(), IDs: unique.New(1), Secret: func(string) (string, error) {
-			if secret == "" {
-				return "", errors.New("there is no such secret yet")
+			if s := secret.Load(); s != nil {
+				return *s, nil
 			}
-			return secret, nil
+			return "", errors.New("there is no such secret yet")
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -119,7 +120,7 @@ func TestEnginesKnowTheirClients(t *testing.T) {
 		good := settings(ours, ours, time.Hour, "engine.shop.internal")
 		time.Sleep(2 * time.Minute)
 		wants(t, ping("https", good), "Cannot connect to the Docker daemon")
-		secret = string(raw)
+		secret.Store(new(string(raw)))
 		time.Sleep(time.Minute)
 		if err := ping("https", good); err != nil {
 			t.Error(err)

@@ -21,6 +21,9 @@ const (
 	// The others choose a leader when they have not heard of it for so many ticks.
 	electLow, electHigh = 10 * time.Second, 20 * time.Second
 
+	// What ran on a node that is down for so long is given up.
+	giveUpAfter = 24 * time.Hour
+
 	// Roles are changed by the leader, one after the other.
 	roleLow, roleHigh = time.Second, 3 * time.Second
 	roleAgain         = 5 * time.Second

@@ -274,7 +274,21 @@ func (c *Cluster) expect(n *node, otherwise string) {
 		c.bump(&n.Meta)
 		c.nodeChanged(n)
 		c.emit("node", "update", id, n.Description.Hostname, changes("state", "ready", "down")...)
+		c.at("orphan "+id, c.now().Add(giveUpAfter), func() { c.giveUp(id) })
 	})
+}
+
+// giveUp gives up the tasks of a node that is down for long.
+func (c *Cluster) giveUp(nodeID string) {
+	if n, ok := c.nodes[nodeID]; !ok || n.Node.Status.State != swarm.NodeStateDown || !c.Led() {
+		return
+	}
+	for _, id := range sortedKeys(c.tasks) {
+		t := c.tasks[id]
+		if t.NodeID == nodeID && order[t.Status.State] >= order[swarm.TaskStateAssigned] && !ended(t.Status.State) {
+			c.setStatus(t, swarm.TaskStateOrphaned, t.Status.Message, t.Status.Err)
+		}
+	}
 }
 
 // Hear tells that a silent node is back. Its containers ran on meanwhile, or with it
