@@ -231,7 +231,7 @@ func TestErrorsAreLegible(t *testing.T) {
 	for line, want := range map[string]string{
 		"cluster create Demo --team shop --orchestrator nomad": `Error: The request asks for what is not possible (422): 2 fields are wrong
   /name "Demo" does not match ^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$; "web" would
-  /orchestrator "nomad" is not one of: ecs, kubernetes
+  /orchestrator "nomad" is not one of: ecs, kubernetes, swarm
 `,
 		"cluster get nobody":              "Error: What was named does not exist (404): cluster nobody does not exist\n",
 		"service get demo ../audit":       `Error: The request cannot be read (400): service "../audit" does not match ^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$; "web" would` + "\n",
