@@ -130,11 +130,11 @@ var examples = map[string]string{
 // with what kin-openapi makes of openapi.yaml itself.
 func TestCheckAgreesWithTheDocument(t *testing.T) {
 	document := load(t)
-	random := rand.New(rand.NewPCG(1, 2))
 	for _, o := range Load().Operations {
 		if o.Body == nil {
 			continue
 		}
+		random := rand.New(rand.NewPCG(1, 2)) // its own, so that no other operation changes what it proves
 		name := o.Body.Ref
 		oracle := document.Components.Schemas[name].Value
 		var good any
