@@ -47,6 +47,12 @@ func (w *World) at(host string) (name string, server http.RoundTripper) {
 	if c := w.adopted[strings.TrimSuffix(host, domain)]; c != nil {
 		return c.name, c.Server
 	}
+	for _, name := range w.watch.clusterNames() {
+		c, err := w.store.Cluster(w.privileged(), name)
+		if err == nil && c.Facts.Kubernetes != nil && strings.TrimPrefix(c.Facts.Kubernetes.Endpoint, "https://") == host {
+			return name, nil
+		}
+	}
 	return host, nil
 }
 

@@ -13,7 +13,7 @@ import (
 // changeByHand is a person who changes the number of tasks past the control plane.
 func (w *World) changeByHand(s Step) error {
 	if c := w.kubernetes(s.Cluster); c != nil {
-		_, err := c.ask(w.privileged(), http.MethodPatch, deployments+s.Service+"/scale?fieldManager=kubectl",
+		_, err := c.ask(w.privileged(), http.MethodPatch, c.deployments()+s.Service+"/scale?fieldManager=kubectl",
 			fmt.Sprintf(`{"spec":{"replicas":%d}}`, s.Count))
 		return err
 	}
@@ -31,7 +31,7 @@ func (w *World) replaceByHand(s Step) error {
 		if !ok || len(containers) == 0 {
 			return fmt.Errorf("there is no service %s", s.Service)
 		}
-		_, err := c.ask(w.privileged(), http.MethodPatch, deployments+s.Service+"?fieldManager=kubectl-set",
+		_, err := c.ask(w.privileged(), http.MethodPatch, c.deployments()+s.Service+"?fieldManager=kubectl-set",
 			fmt.Sprintf(`{"spec":{"template":{"spec":{"containers":[{"name":%q,"image":%q}]}}}}`, object{containers[0]}.text("name"), image))
 		return err
 	}
@@ -53,7 +53,7 @@ func (w *World) replaceByHand(s Step) error {
 // deleteByHand is a person who takes a service away.
 func (w *World) deleteByHand(s Step) error {
 	if c := w.kubernetes(s.Cluster); c != nil {
-		_, err := c.ask(w.privileged(), http.MethodDelete, deployments+s.Service, "")
+		_, err := c.ask(w.privileged(), http.MethodDelete, c.deployments()+s.Service, "")
 		return err
 	}
 	_, err := ecs.NewFromConfig(w.UserConfig()).DeleteService(w.ctx, &ecs.DeleteServiceInput{

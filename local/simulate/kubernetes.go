@@ -23,7 +23,8 @@ import (
 // with kubectl, and the one who watches.
 type apiServer struct {
 	*kubernetes.Server
-	name string
+	name      string
+	namespace string // of the services there
 }
 
 // A someonesCluster is one that somebody made, and Portolan adopts.
@@ -35,7 +36,8 @@ type someonesCluster struct {
 	secret string
 }
 
-// namespace is that of all services on clusters of Kubernetes.
+// namespace is that of the services on clusters that somebody made. Those on clusters in
+// EKS are in the one that each cluster has.
 const namespace = "shop"
 
 // domain is what the names of their API servers end in.
@@ -62,7 +64,7 @@ func (w *World) startKubernetes() error {
 		if err != nil {
 			return err
 		}
-		c := &someonesCluster{apiServer: apiServer{server, s.Cluster}}
+		c := &someonesCluster{apiServer: apiServer{server, s.Cluster, namespace}}
 		w.adopted[s.Cluster] = c
 		for range s.Count {
 			if err := c.join(w.ctx); err != nil {
@@ -87,7 +89,17 @@ func (w *World) kubernetes(name string) *apiServer {
 	if c := w.adopted[name]; c != nil {
 		return &c.apiServer
 	}
+	if server := w.EKS.Cluster("portolan-" + name); server != nil {
+		return &apiServer{server, name, "default"}
+	}
 	return nil
+}
+
+// ofKubernetes says whether a cluster of the plan is of Kubernetes.
+func (w *World) ofKubernetes(name string) bool {
+	return slices.ContainsFunc(w.Plan.Steps, func(s Step) bool {
+		return s.Cluster == name && (s.Do == AdoptCluster || s.Do == CreateCluster && s.Text == onEKS)
+	})
 }
 
 // join adds a node.
@@ -171,8 +183,11 @@ func (o object) annotation(name string) string { return o.text("metadata", "anno
 
 // deployment is a service of a cluster.
 func (c *apiServer) deployment(ctx context.Context, service string) (object, bool) {
-	answer, err := c.ask(ctx, http.MethodGet, deployments+service, "")
+	answer, err := c.ask(ctx, http.MethodGet, c.deployments()+service, "")
 	return object{answer}, err == nil
 }
 
-const deployments = "/apis/apps/v1/namespaces/" + namespace + "/deployments/"
+// deployments is where services are.
+func (c *apiServer) deployments() string {
+	return "/apis/apps/v1/namespaces/" + c.namespace + "/deployments/"
+}

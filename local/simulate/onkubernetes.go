@@ -3,6 +3,8 @@ package simulate
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
 	"portolan/shared/contract"
@@ -35,15 +37,15 @@ type change struct {
 	replicas *int
 }
 
+var deploymentPatch = regexp.MustCompile(`^PATCH /apis/apps/v1/namespaces/[^/]+/deployments/([^/?]+)`)
+
 // deploymentChange reads a call that changes a Deployment.
 func (c *call) deploymentChange() (change, bool) {
-	method, uri, _ := strings.Cut(c.operation, " ")
-	rest, ok := strings.CutPrefix(uri, deployments)
-	if c.service != kubernetesService || method != http.MethodPatch || !ok {
+	patched := deploymentPatch.FindStringSubmatch(c.operation)
+	if c.service != kubernetesService || patched == nil {
 		return change{}, false
 	}
-	name, _, _ := strings.Cut(rest, "?")
-	out := change{service: strings.TrimSuffix(name, "/scale")}
+	out := change{service: patched[1]}
 	var body struct{ Spec struct{ Replicas *int } }
 	if json.Unmarshal(c.body, &body) == nil {
 		out.replicas = body.Spec.Replicas
@@ -70,27 +72,30 @@ func intendedThere(o *oracle, c *call) {
 	}
 }
 
-// kinds are the collections in which a service may leave something.
-var kinds = []string{
-	"/apis/apps/v1/namespaces/" + namespace + "/deployments", "/apis/apps/v1/namespaces/" + namespace + "/replicasets",
-	"/api/v1/namespaces/" + namespace + "/pods", "/api/v1/namespaces/" + namespace + "/services",
-	"/api/v1/namespaces/" + namespace + "/serviceaccounts", "/apis/networking.k8s.io/v1/namespaces/" + namespace + "/ingresses",
-	"/apis/policy/v1/namespaces/" + namespace + "/poddisruptionbudgets",
+// kinds are those of which a service may leave something.
+var kinds = map[string][]string{
+	"/apis/apps/v1":              {"deployments", "replicasets"},
+	"/api/v1":                    {"pods", "services", "serviceaccounts"},
+	"/apis/networking.k8s.io/v1": {"ingresses"},
+	"/apis/policy/v1":            {"poddisruptionbudgets"},
 }
 
 // leftThere is what carries the name of a cluster that was let go.
 func (o *oracle) leftThere(c *apiServer) (left []string) {
-	for _, path := range kinds {
-		all, err := c.list(o.ctx(), path)
-		if err != nil {
-			o.broken(0, "cluster %s cannot be looked at: %v", c.name, err)
-		}
-		for _, each := range all {
-			if each.label(partOf) == c.name {
-				left = append(left, path[strings.LastIndex(path, "/")+1:]+"/"+each.name())
+	for group, names := range kinds {
+		for _, kind := range names {
+			all, err := c.list(o.ctx(), group+"/namespaces/"+c.namespace+"/"+kind)
+			if err != nil {
+				o.broken(0, "cluster %s cannot be looked at: %v", c.name, err)
+			}
+			for _, each := range all {
+				if each.label(partOf) == c.name {
+					left = append(left, kind+"/"+each.name())
+				}
 			}
 		}
 	}
+	slices.Sort(left)
 	return left
 }
 
@@ -124,13 +129,14 @@ func (o *oracle) cordoned(c *apiServer, node string) bool {
 	return err != nil || object{n}.at("spec", "unschedulable") == true
 }
 
+// tasksOn are the tasks of services on a node.
 func (o *oracle) tasksOn(c *apiServer, node string) (names []string) {
 	all, err := c.list(o.ctx(), "/api/v1/pods?fieldSelector=spec.nodeName="+node)
 	if err != nil {
 		o.broken(0, "the pods of node %s of %s cannot be listed: %v", node, c.name, err)
 	}
 	for _, pod := range all {
-		if phase := pod.text("status", "phase"); phase != "Succeeded" && phase != "Failed" {
+		if phase := pod.text("status", "phase"); pod.label(serviceLabel) != "" && phase != "Succeeded" && phase != "Failed" {
 			names = append(names, pod.name())
 		}
 	}
@@ -147,4 +153,33 @@ func (o *oracle) nodesThere(c *apiServer) (out []node) {
 		out = append(out, node{n.name(), n.at("spec", "unschedulable") == true, len(o.tasksOn(c, n.name()))})
 	}
 	return out
+}
+
+// emptyThere checks that an instance which is about to end is a node that takes no tasks
+// and has none.
+func (o *oracle) emptyThere(c *apiServer, instance string) {
+	all, err := c.list(o.ctx(), "/api/v1/nodes")
+	if err != nil {
+		o.broken(0, "the nodes of %s cannot be listed: %v", c.name, err)
+	}
+	for _, n := range all {
+		if !strings.HasSuffix(n.text("spec", "providerID"), "/"+instance) || !ready(n) {
+			continue
+		}
+		left := o.tasksOn(c, n.name())
+		switch {
+		case n.at("spec", "unschedulable") != true:
+			o.broken(5, "node %s of %s is terminated while it takes tasks", n.name(), c.name)
+		case len(left) > 0 && !o.retiring(c.name):
+			o.broken(5, "node %s of %s is terminated with %v", n.name(), c.name, left)
+		}
+	}
+}
+
+// ready says whether a node's kubelet tells that it serves.
+func ready(n object) bool {
+	conditions, _ := n.at("status", "conditions").([]any)
+	return slices.ContainsFunc(conditions, func(c any) bool {
+		return object{c}.text("type") == "Ready" && object{c}.text("status") == "True"
+	})
 }

@@ -339,10 +339,13 @@ func (o *oracle) group(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if c.Facts.ECS == nil || c.Facts.ECS.AutoScalingGroup == "" {
-		return "", fmt.Errorf("cluster %s has no Auto Scaling group", name)
+	switch ecs, kubernetes := c.Facts.ECS, c.Facts.Kubernetes; {
+	case ecs != nil && ecs.AutoScalingGroup != "":
+		return ecs.AutoScalingGroup, nil
+	case kubernetes != nil && kubernetes.AutoScalingGroups["nodes"] != "":
+		return kubernetes.AutoScalingGroups["nodes"], nil
 	}
-	return c.Facts.ECS.AutoScalingGroup, nil
+	return "", fmt.Errorf("cluster %s has no Auto Scaling group", name)
 }
 
 // pool is the size that a cluster's Auto Scaling group was told to have, and its

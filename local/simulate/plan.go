@@ -12,6 +12,9 @@ type Profile struct {
 	Clusters int `json:"clusters"`
 	Hours    int `json:"hours"`
 
+	// EKS lets new clusters that are on instances be in Amazon EKS, and not in ECS.
+	EKS bool `json:"eks,omitempty"`
+
 	// Steps is how much happens in those hours, beside making what it happens to.
 	Steps int `json:"steps"`
 
@@ -28,6 +31,9 @@ type Profile struct {
 	// that is stopped by hand, and Leases that one is by a lease that runs out.
 	Stops  float64 `json:"stops"`
 	Leases float64 `json:"leases"`
+
+	// Refusals is the chance that the delete of a cluster is refused.
+	Refusals float64 `json:"refusals,omitempty"`
 
 	// Takeovers is the chance that a step is followed by a lease that is given to
 	// another operation under the holder's hands.
@@ -96,7 +102,7 @@ const goodImages = 4
 
 // Draw draws the plan of a seed.
 func Draw(seed uint64, p Profile) Plan {
-	d := &draw{random: rand.New(rand.NewPCG(seed, 1)), plan: Plan{Seed: seed, Profile: p}, adopted: map[string]bool{}}
+	d := &draw{random: rand.New(rand.NewPCG(seed, 1)), plan: Plan{Seed: seed, Profile: p}, kinds: map[string]string{}}
 	for i := range p.Clusters {
 		d.cluster(i)
 	}
@@ -111,7 +117,7 @@ type draw struct {
 	random   *rand.Rand
 	plan     Plan
 	clusters []string
-	adopted  map[string]bool // of them those that somebody else made
+	kinds    map[string]string // what each of them is on
 }
 
 func (d *draw) add(s Step) { d.plan.Steps = append(d.plan.Steps, s) }
@@ -140,7 +146,8 @@ func (d *draw) cluster(i int) {
 	name := fmt.Sprintf("c%d", i)
 	d.clusters = append(d.clusters, name)
 	at := d.between(0, 10*time.Minute)
-	if d.adopted[name] = d.random.IntN(3) == 0; d.adopted[name] {
+	if d.random.IntN(3) == 0 {
+		d.kinds[name] = adopted
 		adopt := Step{At: at, Do: AdoptCluster, Cluster: name, Count: 2 + d.random.IntN(3)}
 		d.add(adopt)
 		d.disturb(adopt, 2*time.Minute)
@@ -161,7 +168,7 @@ func (d *draw) cluster(i int) {
 	d.add(Step{At: made + 5*time.Minute, Do: PutPolicy, Cluster: name, Count: 1})
 	if d.random.IntN(3) == 0 {
 		end := time.Duration(d.plan.Profile.Hours) * time.Hour
-		if d.random.IntN(3) == 0 {
+		if d.random.Float64() < d.plan.Profile.Refusals {
 			d.add(Step{At: end - 30*time.Minute, Do: RefuseDelete, Cluster: name})
 		}
 		retire := Step{At: end - d.between(10*time.Minute, 30*time.Minute), Do: RetireCluster, Cluster: name}
@@ -170,16 +177,27 @@ func (d *draw) cluster(i int) {
 	}
 }
 
-// create draws the making of a cluster in ECS.
+// What clusters are on.
+const (
+	onInstances = "EC2"
+	onFargate   = "FARGATE"
+	onEKS       = "EKS"
+	adopted     = "adopted"
+)
+
+// create draws the making of a cluster.
 func (d *draw) create(name string, at time.Duration) {
 	if d.random.IntN(6) == 0 {
 		d.add(Step{At: at, Do: FailStack, Cluster: name, Text: "create"})
 	}
-	capacity := "EC2"
-	if d.random.IntN(4) == 0 {
-		capacity = "FARGATE"
+	d.kinds[name] = onInstances
+	if d.plan.Profile.EKS {
+		d.kinds[name] = onEKS
 	}
-	create := Step{At: at, Do: CreateCluster, Cluster: name, Count: 1 + d.random.IntN(3), Text: capacity}
+	if d.random.IntN(4) == 0 {
+		d.kinds[name] = onFargate
+	}
+	create := Step{At: at, Do: CreateCluster, Cluster: name, Count: 1 + d.random.IntN(3), Text: d.kinds[name]}
 	d.add(create)
 	d.disturb(create, 10*time.Minute)
 }
@@ -215,9 +233,12 @@ func (d *draw) step() {
 	case ScalePool, ResizeByHand:
 		s.Service = ""
 	case CreateCluster:
-		s.Service, s.Text = "", "EC2"
-		if d.adopted[s.Cluster] {
+		s.Service, s.Text = "", onInstances
+		switch d.kinds[s.Cluster] {
+		case adopted:
 			s.Do = AdoptCluster
+		case onEKS:
+			s.Text = onEKS
 		}
 	case DrainNode:
 		s.Service, s.Text = "", "drain"

@@ -98,7 +98,7 @@ func (o *oracle) tagged(name string) []string {
 	out, err := resourcegroupstaggingapi.NewFromConfig(o.w.UserConfig()).GetResources(o.ctx(),
 		&resourcegroupstaggingapi.GetResourcesInput{
 			TagFilters: []types.TagFilter{{Key: aws.String("portolan:cluster"), Values: []string{name}}},
-			ResourceTypeFilters: []string{"cloudformation:stack", "ecs:cluster", "ecs:service", "elasticloadbalancing",
+			ResourceTypeFilters: []string{"cloudformation:stack", "ecs:cluster", "ecs:service", "eks", "lambda", "elasticloadbalancing",
 				"ec2:vpc", "ec2:subnet", "ec2:security-group", "ec2:launch-template"},
 		})
 	if err != nil {

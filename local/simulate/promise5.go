@@ -33,8 +33,7 @@ func leavesEmpty(o *oracle, c *call) {
 		o.empty(form.Get("InstanceId"))
 	case "SetDesiredCapacity":
 		for _, name := range o.clusterNames() {
-			cluster, err := o.w.store.Cluster(o.ctx(), name)
-			if err != nil || cluster.Facts.ECS == nil || cluster.Facts.ECS.AutoScalingGroup != form.Get("AutoScalingGroupName") {
+			if group, err := o.group(name); err != nil || group != form.Get("AutoScalingGroupName") {
 				continue
 			}
 			var wanted int
@@ -53,6 +52,10 @@ func leavesEmpty(o *oracle, c *call) {
 func (o *oracle) empty(instance string) {
 	instance = instance[strings.LastIndex(instance, "/")+1:]
 	for _, name := range o.clusterNames() {
+		if c := o.w.kubernetes(name); c != nil {
+			o.emptyThere(c, instance)
+			continue
+		}
 		all := o.containerInstances(name)
 		at := slices.IndexFunc(all, func(i types.ContainerInstance) bool {
 			return aws.ToString(i.Ec2InstanceId) == instance || lastPart(i.ContainerInstanceArn) == instance

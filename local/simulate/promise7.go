@@ -26,6 +26,9 @@ func leadsBack(o *oracle, c *call) {
 		if strings.Contains(body, "portolan-"+name) || strings.Contains(body, "i-") {
 			return // the resource's own name
 		}
+		if group, err := o.group(name); err == nil && strings.Contains(body, group) {
+			return // which EKS names, and tags with the cluster
+		}
 	}
 	o.broken(7, "%s:%s by %s leads back to no operation", c.service, c.operation, c.caller.ARN)
 }

@@ -30,7 +30,7 @@ var (
 
 // usual is the profile of the seeds that CI runs.
 var usual = Profile{Clusters: 2, Hours: 5, Steps: 14, Errors: 0.01, Kills: 0.005, Events: 0.1, Skew: time.Minute,
-	Stops: 0.1, Leases: 0.1, Takeovers: 0.1}
+	Stops: 0.1, Leases: 0.1, Takeovers: 0.1, Refusals: 1.0 / 3}
 
 func init() {
 	flag.IntVar(&usual.Clusters, "clusters", usual.Clusters, "clusters of each seed")
@@ -43,9 +43,10 @@ func init() {
 	flag.Float64Var(&usual.Kills, "kills", usual.Kills, "chance that an invocation dies")
 }
 
-// Every tenth seed goes over days, in which more happens.
+// Every tenth seed goes over days, in which more happens; and halfway between them is
+// one whose new clusters are in Amazon EKS.
 const (
-	daysEvery = 10
+	tenth     = 10
 	daysHours = 48
 	daysSteps = 40
 )
@@ -53,8 +54,11 @@ const (
 // profileOf is the profile of a seed.
 func profileOf(seed uint64) Profile {
 	p := usual
-	if seed%daysEvery == 0 {
+	switch seed % tenth {
+	case 0:
 		p.Hours, p.Steps = daysHours, daysSteps
+	case tenth / 2:
+		p.EKS = true
 	}
 	return p
 }
@@ -209,7 +213,14 @@ func TestFoundSeeds(t *testing.T) {
 }
 
 func TestTheSameSeedMakesTheSameRun(t *testing.T) {
-	for seed := uint64(1); seed <= uint64(*alike); seed++ {
+	var seeds []uint64
+	for seed := range uint64(*alike) {
+		seeds = append(seeds, seed+1)
+	}
+	if *alike > 1 {
+		seeds = append(seeds, tenth/2) // in Amazon EKS
+	}
+	for _, seed := range seeds {
 		one, other := run(t, Draw(seed, profileOf(seed)), Bug{}), run(t, Draw(seed, profileOf(seed)), Bug{})
 		if one.Timeline == other.Timeline {
 			continue

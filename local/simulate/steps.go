@@ -114,10 +114,17 @@ func pool(s Step) string { return cluster(s) + "/node-pools/nodes" }
 func teamOf(name string) string { return "team-" + name[len(name)-1:] }
 
 func (w *World) createCluster(s Step) error {
-	wish := contract.ClusterSpec{Name: s.Cluster, Team: teamOf(s.Cluster), Orchestrator: contract.Ecs,
-		Ecs: contract.EcsCluster{Capacity: contract.EcsClusterCapacity(s.Text),
-			AllowedIngress: []contract.Ingress{{Cidr: "0.0.0.0/0", Port: 80}}}}
-	if s.Text == "EC2" {
+	wish := contract.ClusterSpec{Name: s.Cluster, Team: teamOf(s.Cluster), Orchestrator: contract.Ecs}
+	if s.Text == onEKS {
+		// Answers of a connector would pass no turnstile.
+		wish.Orchestrator = contract.Kubernetes
+		wish.Kubernetes.EndpointAccess, wish.Kubernetes.OpenToTheInternet = contract.EndpointPublic, true
+		wish.Kubernetes.PublicAccessCidrs = []string{"0.0.0.0/0"}
+	} else {
+		wish.Ecs = contract.EcsCluster{Capacity: contract.EcsClusterCapacity(s.Text),
+			AllowedIngress: []contract.Ingress{{Cidr: "0.0.0.0/0", Port: 80}}}
+	}
+	if s.Text != "FARGATE" {
 		wish.NodePools = []contract.NodePoolSpec{{Name: "nodes", InstanceType: "m6i.xlarge", Size: s.Count, SizeMax: 5}}
 	}
 	return w.api(http.MethodPost, "/v1/clusters", wish)
@@ -139,6 +146,9 @@ func (w *World) spec(s Step, replicas *int) contract.ServiceSpec {
 	if s.Service == "web" {
 		spec.LoadBalancer = contract.LoadBalancer{ContainerPort: 8080, HealthCheckPath: "/health",
 			Rules: []contract.RoutingRule{{Hosts: []string{"web.example.com"}, Paths: []string{"/"}}}}
+	}
+	if w.ofKubernetes(s.Cluster) {
+		spec.Kubernetes.Namespace = "default"
 	}
 	if w.adopted[s.Cluster] != nil {
 		spec.Role = "" // nobody there could give it
@@ -290,6 +300,9 @@ func (w *World) loseNode(s Step) error {
 func (w *World) failStack(s Step) error {
 	kinds := []string{"AWS::EC2::NatGateway", "AWS::AutoScaling::AutoScalingGroup", "AWS::ECS::Cluster",
 		"AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::EC2::SecurityGroup"}
+	if w.ofKubernetes(s.Cluster) {
+		kinds = []string{"AWS::EC2::NatGateway", "AWS::EKS::Cluster", "AWS::EKS::Nodegroup", "AWS::EKS::Addon", "AWS::IAM::Role"}
+	}
 	w.Stacks.Fail(cloudformation.Fault{Type: kinds[w.random.IntN(len(kinds))], Action: "create", Times: 1,
 		Reason: "Resource handler returned message: \"drawn by the simulation\""})
 	return nil
@@ -297,8 +310,12 @@ func (w *World) failStack(s Step) error {
 
 // refuseDelete makes the deletion of a resource fail, once or for good.
 func (w *World) refuseDelete(s Step) error {
+	kind := "AWS::EC2::SecurityGroup"
+	if w.ofKubernetes(s.Cluster) {
+		kind = "AWS::EKS::Nodegroup"
+	}
 	for _, name := range w.watch.stacksOf(s.Cluster) {
-		w.Stacks.Fail(cloudformation.Fault{StackName: name, Type: "AWS::EC2::SecurityGroup", Action: "delete",
+		w.Stacks.Fail(cloudformation.Fault{StackName: name, Type: kind, Action: "delete",
 			Times: w.random.IntN(3), Reason: "resource has a dependent object"})
 	}
 	return nil
