@@ -14,9 +14,14 @@ SEED ?=
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-# Which cluster `make demo` tells of, ecs or kubernetes (in EKS). With REAL=1 it adopts a real one.
+# Which cluster `make demo` tells of: ecs, swarm or kubernetes (in EKS). With REAL=1 it adopts a real
+# one of Kubernetes, or makes a swarm of real engines.
 ORCHESTRATOR ?= ecs
 REAL ?=
+
+# What a real cluster has to have, or is run by.
+REAL_kubernetes := bin/testbed-kubernetes
+REAL_swarm := testbed-swarm-packages
 
 # Arguments for `make run`, `make demo`, `make simulate` and `make bench-cold`.
 ARGS ?=
@@ -52,8 +57,8 @@ run: bin/portolan ## Run the control plane as one process on this machine: make 
 	@exec bin/portolan local $(ARGS)
 
 .PHONY: demo
-demo: bin/portolan $(if $(REAL),bin/testbed-kubernetes) ## Tell the whole story, and check each step: make demo ORCHESTRATOR=kubernetes REAL=1.
-	@exec $(if $(REAL),bin/testbed-kubernetes) bin/portolan demo --orchestrator $(ORCHESTRATOR) $(if $(REAL),--real) $(ARGS)
+demo: bin/portolan $(if $(REAL),$(REAL_$(ORCHESTRATOR))) ## Tell the whole story, and check each step: make demo ORCHESTRATOR=swarm REAL=1.
+	@exec $(if $(REAL),$(filter bin/%,$(REAL_$(ORCHESTRATOR)))) bin/portolan demo --orchestrator $(ORCHESTRATOR) $(if $(REAL),--real) $(ARGS)
 
 .PHONY: test
 test: ## Run all tests.

@@ -51,7 +51,7 @@ const clustersSeed = 0x656b73
 // outward is the way of the functions to what is not AWS's: to Docker engines, to the
 // clusters of EKS whose endpoints are public, and else to the world.
 func (l *Local) outward(next http.RoundTripper) http.RoundTripper {
-	return l.intoMachines(&late{l, next})
+	return &late{l, l.intoMachines(next)}
 }
 
 // late asks for EKS when it is needed: functions are built before it.

@@ -43,7 +43,7 @@ func (l *Local) connectorOf(f lambda.Function, network *ec2.Service) (lambda.Cod
 	env := &environment.Environment{
 		Log: l.config.Log.With("function", f.Name), Now: l.Clock.Now,
 		Variables:     func(name string) string { return variables[name] },
-		WrapTransport: func(next http.RoundTripper) http.RoundTripper { return l.intoMachines(l.EKS.VPC(vpc, next)) },
+		WrapTransport: func(next http.RoundTripper) http.RoundTripper { return l.EKS.VPC(vpc, l.intoMachines(next)) },
 	}
 	handler := of(connector.New, (*connector.Handler).Handle)(env)
 	return func(ctx context.Context, payload []byte) ([]byte, error) {

@@ -97,6 +97,7 @@ func (l *Local) startEngines() (err error) {
 }
 
 // intoMachines is the way to engines, which are there only once functions have been built.
+// Next is the client's own transport: an engine looks at its settings of TLS.
 func (l *Local) intoMachines(next http.RoundTripper) http.RoundTripper { return &machineWay{l, next} }
 
 type machineWay struct {

@@ -16,6 +16,8 @@ import (
 	"portolan"
 	"portolan/local"
 	"portolan/local/story"
+	"portolan/local/testbed/instances"
+	"portolan/local/testbed/swarm"
 	"portolan/shared/contract"
 )
 
@@ -38,7 +40,8 @@ func newDemoCommand(a *app) *cobra.Command {
 		Short: "Tell the whole story on this machine, and check each step of it",
 		Long: "Tell the whole story on this machine, and check each step of it: of a cluster that is made,\n" +
 			"or with --real of the one that KUBECONFIG names, which is adopted. Use one to play with:\n" +
-			"the story makes a namespace and a workload there.",
+			"the story makes a namespace and a workload there. A swarm is made of real engines with --real,\n" +
+			"which needs root and Debian's packages.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			log := io.Discard
@@ -46,6 +49,9 @@ func newDemoCommand(a *app) *cobra.Command {
 				log = a.err
 			}
 			stage := &story.Stage{Out: a.out}
+			if flags.real && flags.orchestrator == string(contract.Swarm) {
+				return runOnEngines(c, a, stage, flags.speed, log)
+			}
 			tell, err := choose(stage, flags.orchestrator, flags.real)
 			if err != nil {
 				return err
@@ -53,10 +59,10 @@ func newDemoCommand(a *app) *cobra.Command {
 			if flags.real && !c.Flags().Changed("speed") {
 				flags.speed = realSpeed
 			}
-			return runDemo(c.Context(), a, stage, tell, flags.speed, log)
+			return runDemo(c.Context(), a, stage, tell, flags.speed, log, nil)
 		},
 	}
-	c.Flags().StringVar(&flags.orchestrator, "orchestrator", "ecs", "ecs or kubernetes")
+	c.Flags().StringVar(&flags.orchestrator, "orchestrator", "ecs", "ecs, swarm or kubernetes")
 	c.Flags().BoolVar(&flags.real, "real", false, fmt.Sprintf("adopt the cluster that KUBECONFIG names; time then passes %d times as fast as on AWS", realSpeed))
 	c.Flags().Float64Var(&flags.speed, "speed", demoSpeed, "how much faster than AWS time passes")
 	c.Flags().BoolVar(&flags.verbose, "verbose", false, "write the functions' logs to standard error")
@@ -68,10 +74,12 @@ func choose(stage *story.Stage, orchestrator string, real bool) (func(context.Co
 	switch {
 	case orchestrator == string(contract.Ecs) && !real:
 		return story.Tell, nil
+	case orchestrator == string(contract.Swarm) && !real:
+		return story.TellSwarm, nil
 	case orchestrator == string(contract.Kubernetes) && !real:
 		return story.TellKubernetes, nil
 	case orchestrator != string(contract.Kubernetes):
-		return nil, fmt.Errorf("there is no such story of %s; there are ecs, kubernetes, and kubernetes --real", orchestrator)
+		return nil, fmt.Errorf("there is no such story of %s; there are ecs, swarm and kubernetes, the last two with --real too", orchestrator)
 	}
 	file := os.Getenv("KUBECONFIG")
 	if file == "" {
@@ -82,8 +90,27 @@ func choose(stage *story.Stage, orchestrator string, real bool) (func(context.Co
 	return story.TellAdopted, err
 }
 
+// enginesSpeed is for real engines, which take real time to start, pull and stop, with
+// deadlines that pass as fast as AWS's time does.
+const enginesSpeed = 10
+
+// runOnEngines tells the story of a swarm whose instances are real engines.
+func runOnEngines(c *cobra.Command, a *app, stage *story.Stage, speed float64, log io.Writer) (err error) {
+	if !c.Flags().Changed("speed") {
+		speed = enginesSpeed
+	}
+	testbed, err := swarm.Start(c.Context(), swarm.Config{Registries: []string{story.Registry}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, testbed.Stop()) }()
+	machines := instances.New(testbed, slog.New(slog.NewJSONHandler(log, nil)))
+	stage.Engines = machines
+	return runDemo(c.Context(), a, stage, story.TellSwarm, speed, log, machines)
+}
+
 func runDemo(ctx context.Context, a *app, stage *story.Stage, tell func(context.Context, *story.Stage) error,
-	speed float64, log io.Writer) error {
+	speed float64, log io.Writer, machines *instances.Instances) error {
 	began := time.Now()
 	apiListener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -93,12 +120,19 @@ func runDemo(ctx context.Context, a *app, stage *story.Stage, tell func(context.
 	if err != nil {
 		return err
 	}
-	started, err := local.Start(local.Config{
+	config := local.Config{
 		Files: portolan.Files, Region: localRegion, Stack: localStack, Speed: speed, Seed: 1,
 		Log: slog.New(slog.NewJSONHandler(log, nil)),
-	})
+	}
+	if machines != nil {
+		config.Machines = machines
+	}
+	started, err := local.Start(config)
 	if err != nil {
 		return err
+	}
+	if machines != nil {
+		machines.UseSecrets(started.Secrets.Value)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)

@@ -81,7 +81,7 @@ func (s *Stage) spec(image string) contract.ServiceSpec {
 
 func putService(ctx context.Context, s *Stage) error {
 	wish := s.spec(repository + ":1.0")
-	s.in("PUT %s: %s, 1024 MiB, port 8080, 2 tasks behind the load balancer", servicePath, wish.Image)
+	s.in("PUT %s: %s, %d MiB, port 8080, 2 tasks behind the load balancer", servicePath, wish.Image, wish.Memory.LimitMiB)
 	var operation contract.Operation
 	if err := s.expect(ctx, http.StatusAccepted, http.MethodPut, servicePath, wish, &operation); err != nil {
 		return err

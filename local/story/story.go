@@ -15,7 +15,9 @@ const (
 	account  = "000000000000"
 	region   = "us-east-1"
 
-	repository = account + ".dkr.ecr." + region + ".amazonaws.com/shop/webapp"
+	// Registry is where the images of the story are.
+	Registry   = account + ".dkr.ecr." + region + ".amazonaws.com"
+	repository = Registry + "/shop/webapp"
 )
 
 const (

@@ -50,7 +50,6 @@ func TestStoryOfSwarm(t *testing.T) {
 		if err := story.TellSwarm(t.Context(), &story.Stage{Local: l, Out: t.Output()}); err != nil {
 			t.Fatal(err)
 		}
-		checkPermissions(t, l)
 	})
 }
 

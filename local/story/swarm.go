@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"portolan/shared/contract"
 )
@@ -24,8 +26,8 @@ type Engines interface {
 	LastAnswered() time.Time
 
 	// Load sends requests to a port of those instances, to one after the other, until
-	// it is stopped. What failed is told.
-	Load(port int, instances func() []string) (stop func() (sent int, failed []string))
+	// it is stopped. It tells of the first that failed.
+	Load(port int, instances func() []string) (stop func() (sent, failed int, failures []string))
 }
 
 const (
@@ -178,8 +180,8 @@ func (s *Stage) answers(ctx context.Context) error {
 		if err := s.Local.Clock.Sleep(ctx, 10*time.Second); err != nil {
 			return err
 		}
-		if sent, failed := stop(); len(failed) > 0 || sent == 0 {
-			return fmt.Errorf("instance %s does not answer for the service: %q", id, failed)
+		if sent, failed, failures := stop(); failed > 0 || sent == 0 {
+			return fmt.Errorf("instance %s does not answer for the service: %q", id, failures)
 		}
 	}
 	s.happened("all %d nodes answer at port %d", len(all), publishedPort)
@@ -192,20 +194,47 @@ func (s *Stage) load(ctx context.Context) (stop func() error) {
 		return func() error { return nil }
 	}
 	end := s.Engines.Load(publishedPort, func() []string {
-		ids, err := s.instances(ctx, workers)
+		targets, err := s.targets(ctx)
 		if err != nil {
-			return nil
+			return nil // which counts as a request that failed
 		}
-		return ids
+		return targets
 	})
 	return func() error {
-		sent, failed := end()
-		s.happened("of %d requests through the mesh meanwhile, %d failed", sent, len(failed))
-		if len(failed) > 0 || sent == 0 {
-			return fmt.Errorf("of %d requests %d failed: %q", sent, len(failed), failed[:min(3, len(failed))])
+		sent, failed, failures := end()
+		s.happened("of %d requests through the mesh meanwhile, %d failed", sent, failed)
+		if failed > 0 || sent == 0 {
+			return fmt.Errorf("of %d requests %d failed: %q", sent, failed, failures)
 		}
 		return nil
 	}
+}
+
+// targets are the instances to which the load balancer sends what comes to the published
+// port.
+func (s *Stage) targets(ctx context.Context) ([]string, error) {
+	balancers := elbv2.NewFromConfig(s.aws())
+	groups, err := balancers.DescribeTargetGroups(ctx, &elbv2.DescribeTargetGroupsInput{})
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, group := range groups.TargetGroups {
+		if aws.ToInt32(group.Port) != publishedPort {
+			continue
+		}
+		health, err := balancers.DescribeTargetHealth(ctx, &elbv2.DescribeTargetHealthInput{TargetGroupArn: group.TargetGroupArn})
+		if err != nil {
+			return nil, err
+		}
+		for _, target := range health.TargetHealthDescriptions {
+			if target.TargetHealth.State == types.TargetHealthStateEnumHealthy {
+				ids = append(ids, aws.ToString(target.Target.Id))
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
 }
 
 // under tells a step while requests keep coming, none of which may fail.
