@@ -111,6 +111,15 @@ func TestAFailingUpdateRollsBack(t *testing.T) {
 		if b.running(id, "shop/web:1") != 4 || b.service(id).UpdateStatus.Message != "rollback completed" {
 			b.Errorf("it is %+v, with %d tasks", b.service(id).UpdateStatus, b.running(id, "shop/web:1"))
 		}
+		// What an update led to is gone back to like what a service began with.
+		for _, image := range []string{"shop/web:2", "shop/crash:3"} {
+			b.update(id, func(s *swarm.ServiceSpec) { s.TaskTemplate.ContainerSpec.Image = image })
+			b.within(5*time.Minute, "ended", func() bool {
+				u := b.service(id).UpdateStatus
+				return u != nil && u.CompletedAt != nil
+			})
+		}
+		b.within(time.Minute, "back", func() bool { return b.running(id, "shop/web:2") == 4 })
 	})
 }
 

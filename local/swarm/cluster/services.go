@@ -121,6 +121,7 @@ func (c *Cluster) change(s *service, spec swarm.ServiceSpec, back bool) {
 	}
 	c.allocate(s)
 	delete(c.updates, s.ID)
+	delete(c.updated, s.ID)
 	c.serviceChanged(s, was)
 }
 

@@ -269,5 +269,6 @@ func (c *Cluster) rollBack(s *service, message string) {
 	s.PreviousSpec, s.PreviousSpecVersion = nil, 0
 	c.allocate(s)
 	delete(c.updates, s.ID)
+	delete(c.updated, s.ID) // the description may be that of an update before
 	c.serviceChanged(s, was)
 }
