@@ -49,7 +49,8 @@ func (l *Local) startEKS(network *ec2.Service) error {
 const clustersSeed = 0x656b73
 
 // outward is the way of the functions to what is not AWS's: to Docker engines, to the
-// clusters of EKS whose endpoints are public, and else to the world.
+// clusters of EKS whose endpoints are public, and else to the world. The way to engines is
+// the last one: they look at the settings of TLS of the transport behind it.
 func (l *Local) outward(next http.RoundTripper) http.RoundTripper {
 	return &late{l, l.intoMachines(next)}
 }
