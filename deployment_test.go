@@ -151,7 +151,7 @@ func TestEachKindOfOperationHasItsMachine(t *testing.T) {
 }
 
 var operationKinds = []contract.OperationKind{
-	contract.KindProvision, contract.KindAdopt, contract.KindSurvey, contract.KindDrain, contract.KindUncordon, contract.KindUpgrade,
+	contract.KindProvision, contract.KindAdopt, contract.KindSurvey, contract.KindDrain, contract.KindUncordon, contract.KindUpgrade, contract.KindRecover,
 	contract.KindScale, contract.KindDeploy, contract.KindAutoscale,
 	contract.KindRepair, contract.KindReplaceNode, contract.KindRunJob, contract.KindRetire,
 }

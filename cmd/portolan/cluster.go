@@ -26,9 +26,13 @@ func newClusterCommand(a *app) *cobra.Command {
 			method: http.MethodPost, path: func(args []string) string { return at("clusters", args[0], "survey") },
 		}),
 		a.change(change{
-			use: "upgrade NAME", short: "Raise the version of a cluster of Kubernetes by one", arguments: cobra.ExactArgs(1),
+			use: "recover NAME", short: "Make a swarm anew that lost the majority of its managers", arguments: cobra.ExactArgs(1),
+			method: http.MethodPost, path: func(args []string) string { return at("clusters", args[0], "recovery") },
+		}),
+		a.change(change{
+			use: "upgrade NAME", short: "Raise the version of a cluster of Kubernetes by one, or of a swarm's engines", arguments: cobra.ExactArgs(1),
 			method: http.MethodPut, path: func(args []string) string { return at("clusters", args[0], "version") }, table: clusterTable,
-			input: &input{fields: []field{{"version", "version", text, "the minor version after the cluster's own, such as 1.35"}}},
+			input: &input{fields: []field{{"version", "version", text, "the minor version after the cluster's own, such as 1.35, or of swarm an engine's, such as 28.5.1"}}},
 		}),
 		a.list("workloads NAME", "List what ran on an adopted cluster when it was last looked at", 1, workloadTable,
 			func(args []string) string { return at("clusters", args[0], "workloads") }),
@@ -57,7 +61,10 @@ func newClusterAdoptCommand(a *app) *cobra.Command {
 		},
 		input: &input{fields: []field{
 			{"team", "team", text, "the team that owns the cluster"},
-			{"credentials", "adopted.credentials", text, "ARN of the secret with the kubeconfig, named portolan/TEAM/…"},
+			{"orchestrator", "orchestrator", text, "kubernetes, which it is when absent, or swarm"},
+			{"credentials", "adopted.credentials", text, "ARN of the secret with the kubeconfig, or a swarm's certificates, named portolan/TEAM/…"},
+			{"address", "swarm.addresses", texts, "where a manager of a swarm is, such as 10.0.1.17:2376, or unix:///var/run/docker.sock"},
+			{"server-name", "swarm.serverName", text, "the name in the certificates of a swarm's engines, where it is not the address"},
 			{"verbs", "adopted.verbs", texts, verbsHelp},
 			driftField,
 			{"context", "kubernetes.context", text, "context of the kubeconfig; its current one when absent"},

@@ -43,7 +43,7 @@ var operations = map[string]operation{
 	"getCluster":    (*Handler).getCluster,
 	"changeCluster": (*Handler).changeCluster,
 	"retireCluster": (*Handler).retireCluster,
-	"surveyCluster": (*Handler).surveyCluster,
+	"surveyCluster": (*Handler).surveyCluster, "recoverCluster": (*Handler).recoverCluster,
 	"listWorkloads": (*Handler).listWorkloads,
 	"putNode":       (*Handler).putNode,
 

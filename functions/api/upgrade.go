@@ -30,7 +30,7 @@ func (h *Handler) upgradeCluster(ctx context.Context, r *request) (answer, error
 		}
 		return h.accept(ctx, r, wish{
 			kind: contract.KindUpgrade, target: r.target(), team: c.Spec.Team, generation: upgraded.Generation,
-			reason: fmt.Sprintf("the cluster is to have version %s instead of %s", wanted.Version, decide.MinorVersion(c)),
+			reason: fmt.Sprintf("the cluster is to have version %s instead of %s", wanted.Version, decide.VersionOf(c)),
 		}, store.UpdateCluster(*upgraded))
 	})
 }

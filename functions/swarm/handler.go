@@ -58,6 +58,7 @@ type Handler struct {
 	Groups  func(operation string) Groups
 	Compute func(operation string) Compute
 	Secrets func(operation string) Secrets
+	Stacks  func(operation string) Stacks
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -77,8 +78,17 @@ type State struct {
 	// Silent counts the looks in a row at which no manager answered.
 	Silent int `json:"silent,omitempty"`
 
-	// Group is that of the managers.
+	// Group is that of the managers, or of the node that an upgrade replaces.
 	Group string `json:"group,omitempty"`
+
+	// Verdict is how far something came. Upgrade is what an upgrade does next: with
+	// Desired a group's new capacity, or with Node the one that goes, and with Shrink
+	// without another in its place.
+	Verdict decide.Verdict       `json:"verdict,omitempty"`
+	Upgrade decide.UpgradeAction `json:"upgrade,omitempty"`
+	Desired int                  `json:"desired"`
+	Node    decide.NodeID        `json:"node"`
+	Shrink  bool                 `json:"shrink"`
 }
 
 // A work is what a step works on.
@@ -99,6 +109,9 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 		"JoinNodes":          h.join,
 		"ForgetNodes":        h.forget,
 		"RotateTokens":       h.rotate,
+		"UpdateStacks":       h.updateStacks,
+		"PlanUpgrade":        h.planUpgrade,
+		"RecoverSwarm":       h.recover,
 	}
 	do, ok := steps[in.Step]
 	if !ok {
@@ -124,7 +137,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 		return State{}, err
 	}
 	h.Log.InfoContext(ctx, "step done", "step", in.Step, "operation", in.Operation, "target", in.Target,
-		"action", out.Action, "reason", out.Reason)
+		"action", out.Action, "upgrade", out.Upgrade, "verdict", out.Verdict, "reason", out.Reason)
 	return out, nil
 }
 

@@ -125,19 +125,16 @@ func (w *work) info(ctx context.Context, address string) (swarm.EngineInfo, erro
 
 // engines are the instances of the cluster's groups, in the order of pools and ids.
 func (h *Handler) engines(ctx context.Context, w *work) ([]decide.Engine, error) {
-	groups := w.cluster.Facts.Swarm.AutoScalingGroups
 	pools := map[string]string{}
-	for pool, group := range groups {
+	for pool, group := range w.cluster.Facts.Swarm.AutoScalingGroups {
 		pools[group] = pool
 	}
-	out, err := h.Groups(w.operation.ID).DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
-		AutoScalingGroupNames: slices.Sorted(maps.Values(groups)),
-	})
+	groups, err := h.groups(ctx, w)
 	if err != nil {
-		return nil, fault.FromAWS(err, "looking at the Auto Scaling groups of cluster "+w.cluster.Name())
+		return nil, err
 	}
 	var engines []decide.Engine
-	for _, group := range out.AutoScalingGroups {
+	for _, group := range groups {
 		for _, instance := range group.Instances {
 			if leaving(instance) {
 				continue
@@ -147,6 +144,17 @@ func (h *Handler) engines(ctx context.Context, w *work) ([]decide.Engine, error)
 		}
 	}
 	return engines, h.addresses(ctx, w, engines)
+}
+
+// groups are the cluster's Auto Scaling groups that are there.
+func (h *Handler) groups(ctx context.Context, w *work) ([]scaling.AutoScalingGroup, error) {
+	out, err := h.Groups(w.operation.ID).DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
+		AutoScalingGroupNames: slices.Sorted(maps.Values(w.cluster.Facts.Swarm.AutoScalingGroups)),
+	})
+	if err != nil {
+		return nil, fault.FromAWS(err, "looking at the Auto Scaling groups of cluster "+w.cluster.Name())
+	}
+	return out.AutoScalingGroups, nil
 }
 
 func leaving(i scaling.Instance) bool {

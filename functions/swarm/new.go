@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -26,6 +27,7 @@ func New(env *environment.Environment) *Handler {
 		Groups:  func(operation string) Groups { return autoscaling.NewFromConfig(sessions.Config(operation)) },
 		Compute: func(operation string) Compute { return ec2.NewFromConfig(sessions.Config(operation)) },
 		Secrets: func(operation string) Secrets { return secretsmanager.NewFromConfig(sessions.Config(operation)) },
+		Stacks:  func(operation string) Stacks { return cloudformation.NewFromConfig(sessions.Config(operation)) },
 		Now:     env.Now, Log: env.Log,
 	}
 }

@@ -71,6 +71,9 @@ type State struct {
 	Looks   int            `json:"looks"`
 }
 
+// ofSwarm says that the cluster is a swarm, whose nodes another machine replaces.
+const ofSwarm decide.Verdict = "Swarm"
+
 // A work is what a step works on.
 type work struct {
 	In
@@ -106,6 +109,9 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	cluster, err := h.Store.Cluster(ctx, name)
 	if err != nil {
 		return State{}, err
+	}
+	if cluster.Facts.Swarm != nil && in.Step == "FindBlockers" {
+		return State{Verdict: ofSwarm, Left: []string{}, Reason: "the nodes get engine " + decide.EngineVersion(cluster.Spec)}, nil
 	}
 	if cluster.Facts.Kubernetes == nil || cluster.Facts.Kubernetes.EKSCluster == "" {
 		return State{}, fault.New(fault.Invalid, "cluster %s is none of Amazon EKS", name)

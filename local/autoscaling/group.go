@@ -89,6 +89,9 @@ type instance struct {
 	Due       time.Time `json:"due"` // of the next step
 	Activity  string    `json:"activity"`
 	Launched  time.Time `json:"launched"`
+
+	// Template is what it was launched by; the group's may have changed since.
+	Template templateRef `json:"template,omitzero"`
 }
 
 type activity struct {
@@ -214,7 +217,7 @@ func (s *Server) launch(g *group, cause string) {
 	zone, subnet := g.nextPlace(s.config.Region)
 	i := &instance{ID: "i-0" + s.config.IDs.Hex(16), Type: cmp.Or(template.InstanceType, "t3.medium"), Zone: zone, Subnet: subnet,
 		State: "Pending", Health: "Healthy", Protected: g.Protected, ImageID: template.ImageID,
-		Cluster: clusterIn(template.UserData), Launched: s.config.Clock.Now()}
+		Cluster: clusterIn(template.UserData), Launched: s.config.Clock.Now(), Template: ref}
 	if i.Cluster == "" {
 		i.Cluster = g.tag("ecs-cluster")
 	}

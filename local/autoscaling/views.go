@@ -1,6 +1,7 @@
 package autoscaling
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -113,7 +114,7 @@ func (i *instance) view(g *group, withGroup bool) instanceView {
 			v.HealthStatus = "UNHEALTHY"
 		}
 	}
-	if ref := g.templateRef(); ref != (templateRef{}) {
+	if ref := cmp.Or(i.Template, g.templateRef()); ref != (templateRef{}) {
 		v.LaunchTemplate = &ref
 	}
 	return v

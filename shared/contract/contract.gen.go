@@ -206,6 +206,7 @@ const (
 	KindDeploy      OperationKind = "deploy"
 	KindDrain       OperationKind = "drain"
 	KindProvision   OperationKind = "provision"
+	KindRecover     OperationKind = "recover"
 	KindRepair      OperationKind = "repair"
 	KindReplaceNode OperationKind = "replace-node"
 	KindRetire      OperationKind = "retire"
@@ -228,6 +229,8 @@ func (e OperationKind) Valid() bool {
 	case KindDrain:
 		return true
 	case KindProvision:
+		return true
+	case KindRecover:
 		return true
 	case KindRepair:
 		return true
@@ -745,7 +748,7 @@ type ClusterStatus string
 
 // ClusterVersion defines model for ClusterVersion.
 type ClusterVersion struct {
-	// Version The minor version after the cluster's own.
+	// Version Of kubernetes the minor version after the cluster's own; of swarm an engine that is not older, such as 28.5.1.
 	//
 	// Example: 1.35
 	Version string `json:"version"`
@@ -1863,6 +1866,13 @@ type ListDecisionsParams struct {
 
 	// Next The `next` of the page before.
 	Next Next `form:"next,omitempty" json:"next,omitempty,omitzero"`
+}
+
+// RecoverClusterParams defines parameters for RecoverCluster.
+type RecoverClusterParams struct {
+	// IdempotencyKey Chosen by the caller, and different for each change. The same key again, for the same request of the same
+	// caller, is answered as the first was for a day; for another request it is refused.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListServicesParams defines parameters for ListServices.

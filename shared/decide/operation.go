@@ -18,6 +18,7 @@ var deadlines = map[contract.OperationKind]time.Duration{
 	contract.KindDrain:       time.Hour,
 	contract.KindUncordon:    15 * time.Minute,
 	contract.KindUpgrade:     12 * time.Hour, // the control plane, and ten node pools of many nodes
+	contract.KindRecover:     2*time.Hour + 5*time.Minute,
 	contract.KindRunJob:      26 * time.Hour, // a job's own deadline is a day at most
 	contract.KindScale:       2*time.Hour + 5*time.Minute,
 	contract.KindDeploy:      26 * time.Hour, // a rollout's own deadline is a day at most, and it may be rolled back

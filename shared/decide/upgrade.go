@@ -17,6 +17,9 @@ func UpgradeCluster(c model.Cluster, version string) (*model.Cluster, []fault.Fi
 	wrong := func(format string, args ...any) (*model.Cluster, []fault.Field) {
 		return nil, []fault.Field{{Pointer: "/version", Detail: fmt.Sprintf(format, args...)}}
 	}
+	if c.Spec.Orchestrator == contract.Swarm && !Adopted(c.Spec) {
+		return upgradeSwarm(c, version)
+	}
 	switch {
 	case c.Spec.Orchestrator != contract.Kubernetes:
 		return wrong("cannot be chosen for %s, whose version is AWS's", c.Spec.Orchestrator)
@@ -39,6 +42,14 @@ func UpgradeCluster(c model.Cluster, version string) (*model.Cluster, []fault.Fi
 	c.Spec.Kubernetes.Version = version
 	c.Generation++
 	return &c, nil
+}
+
+// VersionOf is the version that a cluster is known to have.
+func VersionOf(c *model.Cluster) string {
+	if c.Spec.Orchestrator == contract.Swarm {
+		return EngineVersion(c.Spec)
+	}
+	return MinorVersion(c)
 }
 
 // MinorVersion is the version that a cluster was last seen to have, without its

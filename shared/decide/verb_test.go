@@ -13,7 +13,7 @@ func TestRefusal(t *testing.T) {
 	spec.Adopted.Verbs = []contract.Verb{contract.VerbDeploy, contract.VerbDrain}
 	taken, own := &model.Cluster{Spec: spec}, &model.Cluster{Spec: onEKS()}
 	for kind, refused := range map[contract.OperationKind]bool{
-		contract.KindAdopt: false, contract.KindSurvey: false, contract.KindRetire: false,
+		contract.KindAdopt: false, contract.KindSurvey: false, contract.KindRetire: false, contract.KindRecover: false,
 		contract.KindDeploy: false, contract.KindDrain: false, contract.KindUncordon: false, contract.KindReplaceNode: false,
 		contract.KindScale: true, contract.KindAutoscale: true, contract.KindRepair: true,
 	} {

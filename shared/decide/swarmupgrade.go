@@ -1,0 +1,134 @@
+package decide
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"portolan/shared/fault"
+	"portolan/shared/model"
+	"portolan/shared/orchestrator"
+)
+
+// engineVersion is the form of an engine's version.
+var engineVersion = regexp.MustCompile(`^[0-9]{2}\.[0-9]{1,2}\.[0-9]{1,2}(-[a-z]+\.[0-9]{1,2})?$`)
+
+// upgradeSwarm returns the cluster with another engine wanted, or nil when it has that
+// one already, and what is wrong with the wish.
+func upgradeSwarm(c model.Cluster, version string) (*model.Cluster, []fault.Field) {
+	has := EngineVersion(c.Spec)
+	switch {
+	case !engineVersion.MatchString(version):
+		return nil, []fault.Field{{Pointer: "/version", Detail: fmt.Sprintf("%q is no version of a Docker engine; 28.5.1 would be", version)}}
+	case version == has && c.OrchestratorVersion == "" || version == c.OrchestratorVersion:
+		return nil, nil
+	case older(version, has):
+		return nil, []fault.Field{{Pointer: "/version", Detail: fmt.Sprintf("must not be older than %s, which the cluster has: "+
+			"an older engine may not understand what the managers have written", has)}}
+	}
+	c.Spec.Swarm.EngineVersion = version
+	c.Generation++
+	return &c, nil
+}
+
+// older compares the numbers of two versions, without what is behind a hyphen.
+func older(a, b string) bool {
+	x, y := numbersOf(a), numbersOf(b)
+	return slices.Compare(x, y) < 0
+}
+
+func numbersOf(version string) []int {
+	version, _, _ = strings.Cut(version, "-")
+	var numbers []int
+	for _, part := range strings.Split(version, ".") {
+		n, _ := strconv.Atoi(part) // the form was checked
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
+// PoolStackName is the stack of a node pool.
+func PoolStackName(cluster, pool string) string { return poolStack(cluster, pool) }
+
+// SwarmUpgradeParameters are those of a pool's stack that an upgrade changes. Its size is
+// that of now: a stack that is updated sets it again.
+func SwarmUpgradeParameters(c *model.Cluster, pool string) map[string]string {
+	p := c.Pool(pool)
+	most := p.SizeMax
+	if pool == orchestrator.SwarmManagersPool {
+		most = ManagersCapacityMax(p.Size)
+	}
+	return map[string]string{
+		"EngineChannel": string(Channel(c.Spec)), "EngineVersion": EngineVersion(c.Spec),
+		"NodesDesired": strconv.Itoa(p.Size), "NodesMax": strconv.Itoa(most),
+	}
+}
+
+// An UpgradeAction is what brings a swarm nearer to nodes of one version: UpgradeSurge
+// gives the managers' group one more, UpgradeJoin lets it in, UpgradeReplace takes an old
+// node out through the gate.
+type UpgradeAction string
+
+// The actions of an upgrade.
+const (
+	UpgradeSurge   UpgradeAction = "Surge"
+	UpgradeJoin    UpgradeAction = "Join"
+	UpgradeReplace UpgradeAction = "Replace"
+	UpgradeDone    UpgradeAction = "Done"
+)
+
+// A SwarmPool is a node pool with what its group was told to have, and the instances that
+// were launched before the upgrade.
+type SwarmPool struct {
+	Name, Group    string
+	Size, Capacity int
+	Outdated       []string
+}
+
+// A SwarmUpgradePlan is the next thing to do, and why.
+type SwarmUpgradePlan struct {
+	Action  UpgradeAction
+	Group   string
+	Desired int
+	Node    NodeID
+	Shrink  bool
+	Reason  string
+}
+
+// PlanSwarmUpgrade picks the next node that is replaced: the managers one after the
+// other, each after a new one has joined, so that there are never fewer than wanted; then
+// the workers, each of which its group replaces. Nothing goes while somebody is on the
+// way in or a manager cannot be reached.
+func PlanSwarmUpgrade(pools []SwarmPool, view SwarmView) SwarmUpgradePlan {
+	if plan := PlanSwarm(view); plan.Action != SwarmDone {
+		return SwarmUpgradePlan{Action: UpgradeJoin, Reason: plan.Reason}
+	}
+	nodes := map[string]orchestrator.Node{}
+	for _, node := range view.Nodes {
+		nodes[node.Instance] = node
+	}
+	for _, pool := range pools {
+		managers := pool.Name == orchestrator.SwarmManagersPool
+		switch {
+		case len(pool.Outdated) == 0 && pool.Capacity > pool.Size && managers:
+			return SwarmUpgradePlan{Action: UpgradeSurge, Group: pool.Group, Desired: pool.Size, Reason: "the managers are as many as wanted"}
+		case len(pool.Outdated) == 0:
+			continue
+		case managers && pool.Capacity <= pool.Size:
+			return SwarmUpgradePlan{Action: UpgradeSurge, Group: pool.Group, Desired: pool.Size + 1,
+				Reason: fmt.Sprintf("%d managers are left, and a new one comes first", len(pool.Outdated))}
+		}
+		next := leastHarm(1, pool.Outdated, nodes)[0]
+		return SwarmUpgradePlan{Action: UpgradeReplace, Group: pool.Group, Node: next, Shrink: managers,
+			Reason: fmt.Sprintf("%d nodes of pool %s are left", len(pool.Outdated), pool.Name)}
+	}
+	return SwarmUpgradePlan{Action: UpgradeDone, Reason: "all nodes have the engine that is wanted"}
+}
+
+// RecoveryReason says what a recovery made of a swarm, and what may be lost.
+func RecoveryReason(instance string, survivors, managers int) string {
+	return fmt.Sprintf("a new swarm was made of what manager %s knew, one of %d that answered of %d: what the others had agreed on "+
+		"since, such as a service, a secret or a rollout, may be lost", instance, survivors, managers)
+}
