@@ -120,7 +120,7 @@ testbed-kubernetes-build: bin/testbed-kubernetes ## Build that Kubernetes, which
 
 .PHONY: conformance-swarm
 conformance-swarm: testbed-swarm-packages ## Run what is tested against real Docker engines, as root.
-	$(GO) test -tags testbed -count 1 $(SWARM)
+	$(GO) test -tags testbed -count 1 -timeout 30m $(SWARM)
 
 .PHONY: testbed-swarm
 testbed-swarm: testbed-swarm-packages ## Run real Docker engines on a network of their own, as root: ARGS="-engines 5".

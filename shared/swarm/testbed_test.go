@@ -275,3 +275,18 @@ func TestALostManagerIsPassedOver(t *testing.T) {
 		return err == nil && quorum.Managers == 1 && quorum.Kept()
 	})
 }
+
+// TestASocketOfThisMachine adopts a swarm by the socket of its manager.
+func TestASocketOfThisMachine(t *testing.T) {
+	f := onField(t, 1)
+	f.form(1)
+	f.ref.Facts.Swarm = &orchestrator.SwarmFacts{Managers: []string{"unix://" + f.engines[0].Socket()}}
+	survey, err := f.driver.Survey(t.Context(), f.ref, nil)
+	if err != nil || survey.Nodes != 1 || survey.Version == "" {
+		t.Errorf("got %+v, %v", survey, err)
+	}
+	health, err := f.driver.Health(t.Context(), f.ref)
+	if err != nil || health.State != orchestrator.Healthy {
+		t.Errorf("got %+v, %v", health, err)
+	}
+}
