@@ -25,16 +25,18 @@ func isManager(node *swarm.Node) bool {
 	return node.Spec.Role == swarm.NodeRoleManager || node.ManagerStatus != nil
 }
 
+// membersOf are the managers that have a vote. A node that is to be a manager and has none
+// is not in yet, or was left behind when a lost quorum was forced anew.
 func membersOf(nodes []swarm.Node) []member {
 	var members []member
 	for i := range nodes {
-		if !isManager(&nodes[i]) {
+		status := nodes[i].ManagerStatus
+		if status == nil {
 			continue
 		}
-		status := nodes[i].ManagerStatus
 		members = append(members, member{
 			id: nodes[i].ID, leaving: nodes[i].Spec.Role != swarm.NodeRoleManager,
-			reachable: status != nil && status.Reachability == swarm.ReachabilityReachable,
+			reachable: status.Reachability == swarm.ReachabilityReachable,
 		})
 	}
 	return members
