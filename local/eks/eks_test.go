@@ -29,7 +29,6 @@ type groups struct {
 	made   map[string][]string
 	asked  []eks.Group
 	count  int
-	end    bool // of joining
 }
 
 func (g *groups) CreateGroup(_ context.Context, group eks.Group) error {
