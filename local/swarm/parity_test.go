@@ -85,11 +85,10 @@ func realPlay(t *testing.T) *play {
 
 func (p *play) await(what string, is func() bool) {
 	p.Helper()
-	for range 1200 {
+	for end := time.Now().Add(4 * time.Minute); time.Now().Before(end); time.Sleep(p.pace) {
 		if is() {
 			return
 		}
-		time.Sleep(p.pace)
 	}
 	p.Fatalf("never %s; until then:\n%s", what, strings.Join(p.said, "\n"))
 }

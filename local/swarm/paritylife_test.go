@@ -5,6 +5,7 @@ package swarm_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -183,7 +184,7 @@ func (p *play) jobs() {
 		listed, err := p.clients[0].ServiceList(p.ctx(), client.ServiceListOptions{Status: true, Filters: client.Filters{}.Add("id", id)})
 		return err == nil && listed.Items[0].ServiceStatus.CompletedTasks == 2
 	})
-	for _, t := range p.tasks(id) {
+	for _, t := range slices.SortedFunc(slices.Values(p.tasks(id)), func(a, b swarm.Task) int { return a.Slot - b.Slot }) {
 		p.say("a task of a job", fmt.Sprintf("slot %d, %s, to be %s, %q", t.Slot, t.Status.State, t.DesiredState, t.Status.Message))
 	}
 }
