@@ -26,7 +26,7 @@ var planted = []struct {
 	profile func(*Profile)
 	bug     Bug
 }{
-	{name: "an event leaves no mark", promise: "promise 3", seed: 8, bug: Bug{Client: writes("", dropPuts("SEEN#"))}},
+	{name: "an event leaves no mark", promise: "promise 3", seed: 10, bug: Bug{Client: writes("", dropPuts("SEEN#"))}},
 	{name: "a step has no fence", promise: "promise 2", seed: 4, profile: losesLeases, bug: Bug{Client: unfenced}},
 	{name: "dispatch forgets a target", promise: "promise 1", seed: 2, bug: Bug{Handler: on("DispatchFunction", forget)}},
 	{name: "a rollback restores the scale", promise: "promise 6", seed: 4, bug: Bug{Client: request("UpdateService", restoreScale)}},
