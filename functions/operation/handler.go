@@ -27,6 +27,7 @@ type Store interface {
 	outcome.Store
 	Policies(ctx context.Context, cluster string, p store.Page) ([]model.Policy, string, error)
 	Bindings(ctx context.Context, cluster string, p store.Page) ([]model.Binding, string, error)
+	Jobs(ctx context.Context, cluster string, p store.Page) ([]model.Job, string, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }
 
@@ -89,15 +90,15 @@ func (h *Handler) Handle(ctx context.Context, in In) (Out, error) {
 	return Out{Status: ended.Status}, nil
 }
 
-// forgetMax bounds how many pages of policies and of bindings are read at a
+// forgetMax bounds how many pages of policies, of bindings and of jobs are read at a
 // cluster's end, and forgetPage how many a page has: a transaction takes a hundred
 // writes.
 const (
 	forgetMax  = 20
-	forgetPage = 49
+	forgetPage = 33
 )
 
-// forget deletes the policies and bindings of a cluster that is no more, so that
+// forget deletes the policies, bindings and jobs of a cluster that is no more, so that
 // one made again under its name inherits nothing. Nobody adds any: a cluster that
 // is not ready takes no changes.
 func (h *Handler) forget(ctx context.Context, in In, ended model.Operation) error {
@@ -111,7 +112,14 @@ func (h *Handler) forget(ctx context.Context, in In, ended model.Operation) erro
 		if err != nil {
 			return err
 		}
+		jobs, _, err := h.Store.Jobs(ctx, cluster, store.Page{Limit: forgetPage})
+		if err != nil {
+			return err
+		}
 		writes := []store.Write{in.Fence()}
+		for _, j := range jobs {
+			writes = append(writes, store.DeleteJob(cluster, j.Name))
+		}
 		for _, p := range policies {
 			writes = append(writes, store.DeletePolicy(cluster, p.Name))
 		}
@@ -125,7 +133,7 @@ func (h *Handler) forget(ctx context.Context, in In, ended model.Operation) erro
 			return err
 		}
 	}
-	return fault.New(fault.Unavailable, "cluster %s has more policies and bindings than one call deletes", cluster)
+	return fault.New(fault.Unavailable, "cluster %s has more policies, bindings and jobs than one call deletes", cluster)
 }
 
 // clusterIsGone says whether an end leaves nothing of a cluster but its record.

@@ -179,12 +179,13 @@ func TestTargetThatIsGoneIsNoTrouble(t *testing.T) {
 }
 
 // A cluster that is made again under the same name inherits nothing.
-func TestRetiredClusterLeavesNoPoliciesAndBindings(t *testing.T) {
+func TestRetiredClusterLeavesNoPoliciesBindingsAndJobs(t *testing.T) {
 	play(t, contract.KindRetire, shop, func(s *scene) {
 		for i := range 120 {
 			name := fmt.Sprintf("name-%03d", i)
 			steptest.Commit(s.T, s.store, store.PutPolicy(model.Policy{Cluster: "shop", Name: name}),
-				store.PutBinding(model.Binding{Cluster: "shop", Name: name}))
+				store.PutBinding(model.Binding{Cluster: "shop", Name: name}),
+				store.CreateJob(model.Job{Cluster: "shop", Name: name, CreatedAt: time.Now()}))
 		}
 		if err := s.finish(contract.OperationSucceeded, ""); err != nil {
 			t.Fatal(err)
@@ -192,6 +193,9 @@ func TestRetiredClusterLeavesNoPoliciesAndBindings(t *testing.T) {
 		policies, _, err := s.store.Policies(s.Context(), "shop", store.Page{Limit: 1})
 		if err != nil || len(policies) != 0 {
 			t.Errorf("left are %+v, %v", policies, err)
+		}
+		if jobs, _, err := s.store.Jobs(s.Context(), "shop", store.Page{Limit: 1}); err != nil || len(jobs) > 0 {
+			s.Errorf("there are the jobs %v, %v", jobs, err)
 		}
 		bindings, _, err := s.store.Bindings(s.Context(), "shop", store.Page{Limit: 1})
 		if err != nil || len(bindings) != 0 {

@@ -241,6 +241,11 @@ func UpdateJob(j model.Job) Write {
 	return putJob(j, from, atVersion(read), changed("job %s of cluster %s", j.Name, j.Cluster))
 }
 
+// DeleteJob removes a job; one that is not there is no error.
+func DeleteJob(cluster, name string) Write {
+	return remove(jobKey(cluster, name), condition{}, nil)
+}
+
 func putJob(j model.Job, from time.Time, c condition, refused error) Write {
 	more := map[string]types.AttributeValue{"expires": number(from.Add(jobKeptFor).Unix())}
 	return put(jobKey(j.Cluster, j.Name), j, more, c, refused)
