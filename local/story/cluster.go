@@ -70,6 +70,7 @@ func (s *Stage) spec(image string) contract.ServiceSpec {
 		spec.Role = "" // no task of a swarm has one of its own
 		spec.Ports[0].HostPort = publishedPort
 		spec.Memory.LimitMiB = 64
+		spec.Rollout.DeadlineSeconds = 1800 // real engines take their time while AWS's flies
 		spec.Placement.Constraints = []contract.Constraint{{Attribute: "node.role", Operator: contract.In, Values: []string{"worker"}}}
 	}
 	if s.person != nil && s.orchestrator != contract.Kubernetes {

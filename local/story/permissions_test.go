@@ -146,6 +146,7 @@ var swarmOnly = map[access.Grant]bool{
 	{Role: "ServiceOperation", Action: "elasticloadbalancing:ModifyListener"}:    true,
 	{Role: "ServiceOperation", Action: "elasticloadbalancing:RegisterTargets"}:   true,
 	{Role: "ServiceOperation", Action: "elasticloadbalancing:DeregisterTargets"}: true,
+	{Role: "Stack", Action: "ec2:CreateLaunchTemplateVersion"}:                   true,
 	{Role: "ServiceOperation", Resource: allLoadBalancers}:                       true,
 }
 
