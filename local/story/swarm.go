@@ -274,6 +274,41 @@ func loseManager(ctx context.Context, s *Stage) error {
 	return s.expectService(ctx, 4, 2)
 }
 
+// newEngine is the version that the upgraded swarm's engines are to have.
+const newEngine = "29.0.0"
+
+// upgradeSwarm replaces all nodes, one after the other.
+func upgradeSwarm(ctx context.Context, s *Stage) error {
+	before, err := s.instances(ctx, managers)
+	if err != nil {
+		return err
+	}
+	s.in("PUT %s/version: %s", clusterPath, newEngine)
+	var operation contract.Operation
+	wish := contract.ClusterVersion{Version: newEngine}
+	if err := s.expect(ctx, http.StatusAccepted, http.MethodPut, clusterPath+"/version", wish, &operation); err != nil {
+		return err
+	}
+	s.decided("operation %s (%s)", operation.Id, operation.Kind)
+	if _, err := s.follow(ctx, operation, contract.OperationSucceeded); err != nil {
+		return err
+	}
+	after, err := s.instances(ctx, managers)
+	if err != nil {
+		return err
+	}
+	for _, id := range before {
+		if slices.Contains(after, id) {
+			return fmt.Errorf("manager %s was not replaced", id)
+		}
+	}
+	s.happened("the managers %v have taken the place of %v", after, before)
+	if err := s.expectPools(ctx, 3, 2); err != nil {
+		return err
+	}
+	return s.expectService(ctx, 4, 2)
+}
+
 // scaleWorkers adds a worker and takes one away, which is drained first.
 func scaleWorkers(ctx context.Context, s *Stage) error {
 	for _, size := range []int{3, 2} {
