@@ -50,6 +50,7 @@ func TestStoryOfSwarm(t *testing.T) {
 		if err := story.TellSwarm(t.Context(), &story.Stage{Local: l, Out: t.Output()}); err != nil {
 			t.Fatal(err)
 		}
+		checkSwarmPermissions(t, l)
 	})
 }
 
