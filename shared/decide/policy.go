@@ -6,6 +6,7 @@ import (
 	"portolan/shared/contract"
 	"portolan/shared/fault"
 	"portolan/shared/model"
+	"portolan/shared/orchestrator"
 )
 
 // CheckPolicy returns what is wrong with a scaling policy beyond what its schema
@@ -41,12 +42,30 @@ func CheckPolicyTarget(spec contract.PolicySpec, cluster *model.Cluster, service
 		if cluster.Pool(spec.NodePool) == nil {
 			b.add("/nodePool", "%q is no node pool of cluster %s%s", spec.NodePool, cluster.Name(), poolsOf(cluster))
 		}
+		if cluster.Facts.Swarm != nil && spec.NodePool == orchestrator.SwarmManagersPool {
+			b.managersPolicy(spec)
+		}
 	case !lives(service):
 		b.noService(spec.Service, cluster)
 	case service.Global:
 		b.add("/service", "%q runs one task on each node, so there is no number of tasks to change", spec.Service)
 	}
 	return b
+}
+
+// managersPolicy blames a policy that could lead to a number of managers that no swarm
+// may have: from an odd number, even steps between odd limits lead to odd numbers only.
+func (b *blame) managersPolicy(spec contract.PolicySpec) {
+	if spec.Adjustment%2 != 0 {
+		b.add("/adjustment", "must be even for the managers of a swarm, not %d: they are 1, 3, 5 or 7, and an odd step "+
+			"leads to an even number", spec.Adjustment)
+	}
+	if wrong := managerCount(spec.SizeMin); wrong != "" {
+		b.add("/sizeMin", "%s", wrong)
+	}
+	if wrong := managerCount(spec.SizeMax); wrong != "" {
+		b.add("/sizeMax", "%s", wrong)
+	}
 }
 
 func poolsOf(c *model.Cluster) string {

@@ -6,6 +6,7 @@ import (
 
 	"portolan/shared/contract"
 	"portolan/shared/model"
+	"portolan/shared/orchestrator"
 )
 
 func TestCheckPolicy(t *testing.T) {
@@ -53,6 +54,59 @@ func TestCheckPolicyTarget(t *testing.T) {
 				t.Errorf("%q is blamed, not %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestCheckPolicyOfManagers(t *testing.T) {
+	swarm := &model.Cluster{Spec: contract.ClusterSpec{Name: "fleet"}, NodePools: []model.NodePool{{Name: "managers"}, {Name: "workers"}},
+		Facts: orchestrator.Facts{Swarm: &orchestrator.SwarmFacts{}}}
+	other := &model.Cluster{Spec: contract.ClusterSpec{Name: "demo"}, NodePools: []model.NodePool{{Name: "managers"}}}
+	for name, test := range map[string]struct {
+		cluster *model.Cluster
+		spec    contract.PolicySpec
+		want    []string
+	}{
+		"up by two":                     {swarm, contract.PolicySpec{NodePool: "managers", Adjustment: 2, SizeMin: 3, SizeMax: 7}, nil},
+		"down by two":                   {swarm, contract.PolicySpec{NodePool: "managers", Adjustment: -2, SizeMin: 1, SizeMax: 5}, nil},
+		"up by one":                     {swarm, contract.PolicySpec{NodePool: "managers", Adjustment: 1, SizeMin: 3, SizeMax: 7}, []string{"/adjustment"}},
+		"down by one":                   {swarm, contract.PolicySpec{NodePool: "managers", Adjustment: -1, SizeMin: 3, SizeMax: 7}, []string{"/adjustment"}},
+		"down to none":                  {swarm, contract.PolicySpec{NodePool: "managers", Adjustment: -2, SizeMax: 7}, []string{"/sizeMin"}},
+		"up to an even one":             {swarm, contract.PolicySpec{NodePool: "managers", Adjustment: 2, SizeMin: 1, SizeMax: 6}, []string{"/sizeMax"}},
+		"too many":                      {swarm, contract.PolicySpec{NodePool: "managers", Adjustment: 2, SizeMin: 1, SizeMax: 9}, []string{"/sizeMax"}},
+		"workers by one":                {swarm, contract.PolicySpec{NodePool: "workers", Adjustment: 1, SizeMax: 4}, nil},
+		"a pool of that name elsewhere": {other, contract.PolicySpec{NodePool: "managers", Adjustment: 1, SizeMax: 4}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := pointers(CheckPolicyTarget(test.spec, test.cluster, nil)); !slices.Equal(got, test.want) {
+				t.Errorf("%q is blamed, not %q", got, test.want)
+			}
+		})
+	}
+}
+
+// What the door lets through keeps the managers odd, whatever their number was.
+func TestPoliciesKeepManagersOdd(t *testing.T) {
+	cluster := &model.Cluster{NodePools: []model.NodePool{{Name: "managers"}}, Facts: orchestrator.Facts{Swarm: &orchestrator.SwarmFacts{}}}
+	checked := 0
+	for adjustment := -8; adjustment <= 8; adjustment++ {
+		for low := 0; low <= 9; low++ {
+			for high := low; high <= 9; high++ {
+				spec := contract.PolicySpec{NodePool: "managers", Adjustment: adjustment, SizeMin: low, SizeMax: high}
+				if len(CheckPolicyTarget(spec, cluster, nil)) > 0 {
+					continue
+				}
+				for size := 1; size <= 7; size += 2 {
+					got := Scale(&model.Policy{Spec: spec}, AlarmInAlarm, size, 7, atNoon)
+					checked++
+					if wrong := managerCount(got.To); wrong != "" {
+						t.Errorf("%d managers by %+v: %s", size, spec, wrong)
+					}
+				}
+			}
+		}
+	}
+	if checked == 0 {
+		t.Error("no policy is let through")
 	}
 }
 
