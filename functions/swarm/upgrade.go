@@ -11,7 +11,6 @@ import (
 
 	"portolan/shared/decide"
 	"portolan/shared/fault"
-	"portolan/shared/orchestrator"
 )
 
 // Stacks changes the stacks of node pools.
@@ -123,102 +122,4 @@ func outdated(group types.AutoScalingGroup) []string {
 		}
 	}
 	return ids
-}
-
-// recover makes a new swarm of what is left after the majority of the managers was lost,
-// from the manager that knows most. The other managers that still answer are taken out of
-// the old swarm, so that they can join the new one.
-func (h *Handler) recover(ctx context.Context, w *work) (State, error) {
-	engines, err := h.engines(ctx, w)
-	if err != nil {
-		return State{}, err
-	}
-	var survivors []decide.Survivor
-	managers := 0
-	for _, e := range engines {
-		if !e.Manager() || e.Address == "" {
-			continue
-		}
-		managers++
-		info, err := w.info(ctx, e.Address)
-		if fault.IsUnavailable(err) {
-			continue
-		}
-		if err != nil {
-			return State{}, err
-		}
-		if info.Manager && info.Swarm != "" {
-			return State{Verdict: decide.Failed, Reason: "manager " + e.Instance + " sees a leader: the swarm has its majority, and there is nothing to recover"}, nil
-		}
-		if info.Manager {
-			survivors = append(survivors, decide.Survivor{Engine: e})
-		}
-	}
-	best, found := decide.Foremost(survivors)
-	if !found {
-		return State{Verdict: decide.Failed, Reason: "no manager answers that knows the swarm: there is nothing to recover it from"}, nil
-	}
-	return h.forceNew(ctx, w, best, survivors, managers)
-}
-
-func (h *Handler) forceNew(ctx context.Context, w *work, best decide.Survivor, survivors []decide.Survivor, managers int) (State, error) {
-	engine, err := w.driver.Engine(ctx, w.cluster.Ref(), best.Address)
-	if err != nil {
-		return State{}, err
-	}
-	info, err := engine.ForceNewCluster(ctx, host(best.Address))
-	if err != nil {
-		return State{}, err
-	}
-	for _, other := range survivors {
-		if other.Instance == best.Instance {
-			continue
-		}
-		engine, err := w.driver.Engine(ctx, w.cluster.Ref(), other.Address)
-		if err != nil {
-			return State{}, err
-		}
-		if err := engine.Leave(ctx, true); err != nil && !fault.IsUnavailable(err) {
-			return State{}, err
-		}
-	}
-	facts := *w.cluster.Facts.Swarm
-	facts.Managers = []string{best.Address}
-	if info.Swarm != "" {
-		facts.SwarmID = info.Swarm
-	}
-	w.cluster.Facts.Swarm = &facts
-	if err := h.keep(ctx, w); err != nil {
-		return State{}, err
-	}
-	return State{Verdict: decide.Healthy, Reason: decide.RecoveryReason(best.Instance, len(survivors), managers)}, h.forgetOthers(ctx, w, best)
-}
-
-// forgetOthers removes the nodes that were managers before, which are down now: their
-// machines join anew.
-func (h *Handler) forgetOthers(ctx context.Context, w *work, best decide.Survivor) error {
-	nodes, err := w.nodes(ctx)
-	if err != nil {
-		return err
-	}
-	engines, err := h.engines(ctx, w)
-	if err != nil {
-		return err
-	}
-	pools := map[string]string{}
-	for _, e := range engines {
-		pools[e.Instance] = e.Pool
-	}
-	for _, node := range nodes {
-		old := node.Instance != best.Instance && node.State == orchestrator.NodeDown &&
-			(node.Manager || pools[node.Instance] == orchestrator.SwarmManagersPool)
-		if !old {
-			continue
-		}
-		ref := orchestrator.NodeRef{Cluster: w.cluster.Ref(), ID: node.ID}
-		if err := fault.IgnoreNotFound(w.driver.Leave(ctx, ref)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

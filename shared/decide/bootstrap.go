@@ -204,20 +204,3 @@ func quorumOf(nodes []orchestrator.Node) orchestrator.Quorum {
 	}
 	return q
 }
-
-// A Survivor is a manager that answers after the majority was lost. Index is how far it
-// came in what the managers agreed on.
-type Survivor struct {
-	Engine
-	Index uint64
-}
-
-// Foremost picks the survivor that knows most. It is false when there is none.
-func Foremost(survivors []Survivor) (Survivor, bool) {
-	if len(survivors) == 0 {
-		return Survivor{}, false
-	}
-	return slices.MaxFunc(survivors, func(a, b Survivor) int {
-		return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(b.Instance, a.Instance))
-	}), true
-}

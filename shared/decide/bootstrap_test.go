@@ -190,13 +190,3 @@ func (s *swarmWorld) step(t *rapid.T) SwarmPlan {
 	}
 	return plan
 }
-
-func TestForemost(t *testing.T) {
-	if _, found := Foremost(nil); found {
-		t.Error("somebody knows most of nobody")
-	}
-	best, found := Foremost([]Survivor{{manager("m1", true), 7}, {manager("m3", true), 12}, {manager("m2", true), 12}})
-	if !found || best.Instance != "m2" {
-		t.Errorf("got %+v", best)
-	}
-}

@@ -126,9 +126,3 @@ func PlanSwarmUpgrade(pools []SwarmPool, view SwarmView) SwarmUpgradePlan {
 	}
 	return SwarmUpgradePlan{Action: UpgradeDone, Reason: "all nodes have the engine that is wanted"}
 }
-
-// RecoveryReason says what a recovery made of a swarm, and what may be lost.
-func RecoveryReason(instance string, survivors, managers int) string {
-	return fmt.Sprintf("a new swarm was made of what manager %s knew, one of %d that answered of %d: what the others had agreed on "+
-		"since, such as a service, a secret or a rollout, may be lost", instance, survivors, managers)
-}

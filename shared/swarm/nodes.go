@@ -230,7 +230,7 @@ func (d *Driver) Leave(ctx context.Context, ref orchestrator.NodeRef) error {
 	if len(on) > 0 && nodeState(&node) != orchestrator.NodeDown {
 		return fault.New(fault.Conflict, "node %q has %d tasks left", ref.ID, len(on))
 	}
-	if isManager(&node) {
+	if isManager(&node) && !leftBehind(&node) {
 		if err := c.demote(ctx, ref.ID); err != nil {
 			return err
 		}

@@ -25,6 +25,13 @@ func isManager(node *swarm.Node) bool {
 	return node.Spec.Role == swarm.NodeRoleManager || node.ManagerStatus != nil
 }
 
+// leftBehind says whether a node was a manager of a swarm whose lost quorum was forced anew
+// without it: the role is still its, and no vote. The engine refuses to demote it and lets
+// it be removed.
+func leftBehind(node *swarm.Node) bool {
+	return node.Spec.Role == swarm.NodeRoleManager && node.ManagerStatus == nil && nodeState(node) == orchestrator.NodeDown
+}
+
 // membersOf are the managers that have a vote. A node that is to be a manager and has none
 // is not in yet, or was left behind when a lost quorum was forced anew.
 func membersOf(nodes []swarm.Node) []member {
