@@ -178,7 +178,7 @@ func (h *Handler) create(ctx context.Context, w *work) (State, error) {
 }
 
 // before is what the stacks before the one that is wanted say, and where an adopted
-// cluster's API is.
+// cluster's API is, where its description does not say so.
 func (h *Handler) before(ctx context.Context, w *work) (decide.Outputs, error) {
 	out := decide.Outputs{Values: map[string]string{}}
 	for _, name := range w.cluster.Stacks {
@@ -191,7 +191,7 @@ func (h *Handler) before(ctx context.Context, w *work) (decide.Outputs, error) {
 		}
 		maps.Copy(out.Values, outputs(before))
 	}
-	if !decide.Adopted(w.cluster.Spec) {
+	if !decide.Adopted(w.cluster.Spec) || w.cluster.Spec.Orchestrator == contract.Swarm {
 		return out, nil
 	}
 	var err error

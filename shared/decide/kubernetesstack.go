@@ -118,18 +118,23 @@ func imageType(instanceType string) string {
 	return "AL2023_x86_64_STANDARD"
 }
 
-// connectorStack decides the only stack of an adopted cluster.
+// connectorStack decides the only stack of an adopted cluster. The managers of a swarm
+// are where its description says, all at one port.
 func connectorStack(c *model.Cluster, name, apiHost string, d Deployment) (Stack, error) {
-	if apiHost == "" {
+	hosts := []string{apiHost}
+	if c.Spec.Orchestrator == contract.Swarm {
+		hosts = c.Spec.Swarm.Addresses
+	}
+	if len(hosts) == 0 || hosts[0] == "" {
 		return Stack{}, fmt.Errorf("nobody said where the API of cluster %s is", c.Name())
 	}
 	port := "443"
-	if _, said, err := net.SplitHostPort(apiHost); err == nil {
+	if _, said, err := net.SplitHostPort(hosts[0]); err == nil {
 		port = said
 	}
 	return Stack{Name: name, Template: "connector", Parameters: map[string]string{
 		"ClusterName": c.Name(), "VpcId": c.Spec.Network.VpcId, "SubnetIds": strings.Join(c.Spec.Network.SubnetIds, ","),
-		"AllowedHosts": apiHost, "ApiPort": port, "ConnectorLayerArn": d.ConnectorLayer,
+		"AllowedHosts": strings.Join(hosts, ","), "ApiPort": port, "ConnectorLayerArn": d.ConnectorLayer,
 	}}, nil
 }
 

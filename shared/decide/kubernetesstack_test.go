@@ -138,6 +138,18 @@ func TestConnectorStack(t *testing.T) {
 	}
 }
 
+func TestConnectorStackOfASwarm(t *testing.T) {
+	spec := contract.ClusterSpec{Name: "old", Orchestrator: contract.Swarm, Adopted: contract.AdoptedCluster{Credentials: "arn"},
+		Network: contract.Network{VpcId: "vpc-9", SubnetIds: []string{"x", "y"}},
+		Swarm:   contract.SwarmCluster{Addresses: []string{"10.0.1.17:2376", "10.0.2.17:2376"}}}
+	got := stackOf(t, spec, "portolan-old", decide.Outputs{}, "connector")
+	want := map[string]string{"ClusterName": "old", "VpcId": "vpc-9", "SubnetIds": "x,y", "ApiPort": "2376",
+		"AllowedHosts": "10.0.1.17:2376,10.0.2.17:2376", "ConnectorLayerArn": "layer"}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v,\nwant %v", got, want)
+	}
+}
+
 func TestKubernetesFacts(t *testing.T) {
 	spec := eksCluster()
 	spec.Kubernetes.Namespace = "shop"

@@ -113,8 +113,31 @@ func (b *blame) adoptedSwarm(spec contract.ClusterSpec) {
 	case sockets == 0:
 		b.credentials(spec)
 	}
-	if sockets > 0 && spec.Network.VpcId != "" {
+	switch {
+	case spec.Network.VpcId == "":
+	case sockets > 0:
 		b.add("/network", "must be left out: a socket is not in a VPC")
+	default:
+		b.onePort(spec.Swarm.Addresses)
+	}
+}
+
+// onePort blames addresses with several ports where a connector calls them: its security
+// group lets out to one.
+func (b *blame) onePort(addresses []string) {
+	first := ""
+	for i, address := range addresses {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			continue // blamed already
+		}
+		if first == "" {
+			first = port
+		}
+		if port != first {
+			b.add(fmt.Sprintf("/swarm/addresses/%d", i), "has port %s, and those before it have %s: a connector in a VPC calls one port",
+				port, first)
+		}
 	}
 }
 

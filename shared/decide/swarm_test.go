@@ -65,8 +65,12 @@ func TestCheckSwarmCluster(t *testing.T) {
 		"a slow volume":     {onEC2, func(s *contract.ClusterSpec) { s.NodePools[0].RootVolumeType = "gp2" }, []string{"/nodePools/0/rootVolumeType"}},
 		"an optimised node": {onEC2, func(s *contract.ClusterSpec) { s.NodePools[0].EbsOptimized = true }, []string{"/nodePools/0/ebsOptimized"}},
 
-		"an adopted one":        {adoptedSwarm, func(*contract.ClusterSpec) {}, nil},
-		"behind a connector":    {adoptedSwarm, func(s *contract.ClusterSpec) { s.Network = existing("") }, nil},
+		"an adopted one":     {adoptedSwarm, func(*contract.ClusterSpec) {}, nil},
+		"behind a connector": {adoptedSwarm, func(s *contract.ClusterSpec) { s.Network = existing("") }, nil},
+		"two ports in a VPC": {adoptedSwarm, func(s *contract.ClusterSpec) {
+			s.Network, s.Swarm.Addresses[1] = existing(""), "10.0.1.18:2377"
+		}, []string{"/swarm/addresses/1"}},
+		"two ports elsewhere":   {adoptedSwarm, func(s *contract.ClusterSpec) { s.Swarm.Addresses[1] = "10.0.1.18:2377" }, nil},
 		"without certificates":  {adoptedSwarm, func(s *contract.ClusterSpec) { s.Adopted.Credentials = "" }, []string{"/adopted/credentials"}},
 		"without addresses":     {adoptedSwarm, func(s *contract.ClusterSpec) { s.Swarm.Addresses = nil }, []string{"/swarm/addresses"}},
 		"another team's secret": {adoptedSwarm, func(s *contract.ClusterSpec) { s.Team = "pay" }, []string{"/adopted/credentials"}},
