@@ -24,6 +24,13 @@ import (
 // id and address once it is there.
 func engineOf(t *testing.T, l *local.Local, userData string) (id, address string) {
 	t.Helper()
+	ids, addresses := enginesOf(t, l, userData, 1)
+	return ids[0], addresses[0]
+}
+
+// enginesOf is engineOf for so many.
+func enginesOf(t *testing.T, l *local.Local, userData string, count int) (ids, addresses []string) {
+	t.Helper()
 	compute := ec2.NewFromConfig(l.UserConfig())
 	tags := []types.Tag{{Key: aws.String(local.OrchestratorTag), Value: aws.String("swarm")},
 		{Key: aws.String(local.NodePoolTag), Value: aws.String("managers")}}
@@ -36,7 +43,7 @@ func engineOf(t *testing.T, l *local.Local, userData string) (id, address string
 	}
 	network := defaultNetwork(t, l)
 	_, err = autoscaling.NewFromConfig(l.UserConfig()).CreateAutoScalingGroup(t.Context(), &autoscaling.CreateAutoScalingGroupInput{
-		AutoScalingGroupName: aws.String("managers"), MinSize: aws.Int32(0), MaxSize: aws.Int32(1), DesiredCapacity: aws.Int32(1),
+		AutoScalingGroupName: aws.String("managers"), MinSize: aws.Int32(0), MaxSize: aws.Int32(int32(count)), DesiredCapacity: aws.Int32(int32(count)),
 		VPCZoneIdentifier: aws.String(network.SubnetIds[0]),
 		LaunchTemplate:    &astypes.LaunchTemplateSpecification{LaunchTemplateName: aws.String("managers"), Version: aws.String("$Latest")}})
 	if err != nil {
@@ -45,11 +52,18 @@ func engineOf(t *testing.T, l *local.Local, userData string) (id, address string
 	time.Sleep(5 * time.Minute)
 	out, err := compute.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{
 		Filters: []types.Filter{{Name: aws.String("tag:" + local.OrchestratorTag), Values: []string{"swarm"}}}})
-	if err != nil || len(out.Reservations) != 1 {
-		t.Fatalf("there are the instances %+v, %v", out, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	i := out.Reservations[0].Instances[0]
-	return *i.InstanceId, *i.PrivateIpAddress
+	for _, reservation := range out.Reservations {
+		for _, i := range reservation.Instances {
+			ids, addresses = append(ids, *i.InstanceId), append(addresses, *i.PrivateIpAddress)
+		}
+	}
+	if len(ids) != count {
+		t.Fatalf("there are the instances %v, not %d", ids, count)
+	}
+	return ids, addresses
 }
 
 // nowhere is the network beyond the engines.
