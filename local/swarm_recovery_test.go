@@ -27,51 +27,72 @@ func webOnSwarm(t *testing.T, l *local.Local, cluster string, replicas int) {
 }
 
 // A swarm loses two of its three managers' machines at once: nothing is decided any more,
-// until somebody says that what is left shall go on alone.
+// until somebody says that what is left shall go on alone. Whoever waits hears from the
+// repair what to do.
 func TestSwarmThatLostItsMajorityIsRecovered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := start(t)
-		defer l.Close()
-		if o := provision(t, l, swarmOf(t, l, 3)); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
-		webOnSwarm(t, l, "fleet", 3)
-		managers := instances(t, l)[:3]
-		for _, id := range managers[:2] {
-			if !l.AutoScaling.KillInstance(id) {
-				t.Fatalf("instance %s cannot be killed", id)
-			}
-		}
-		if err := l.Clock.Sleep(t.Context(), time.Minute); err != nil {
-			t.Fatal(err)
-		}
-		o := put(t, l, http.MethodPost, "/v1/clusters/fleet/recovery", nil)
-		if o.Status != contract.OperationSucceeded {
-			t.Fatalf("recovery ended %s: %s", o.Status, o.Reason)
-		}
-		if !strings.Contains(o.Reason, managers[2]) || !strings.Contains(o.Reason, "may be lost") {
-			t.Errorf("the operation does not say whose knowledge counted and what may be lost: %s", o.Reason)
-		}
-		if c := theCluster(t, l, "fleet"); joined(c, "managers") != 3 || joined(c, "workers") != 2 {
-			t.Errorf("the cluster is %+v", c)
-		}
-		docker := dockerAt(t, l, managers[2], "portolan/storefront/fleet/swarm-client", "fleet.swarm.portolan.internal")
-		serves(t, docker, 3)
-		managersAreSafe(t, l, 4)
-		if now := instances(t, l)[:3]; !slices.Contains(now, managers[2]) {
-			t.Errorf("the managers are %v, without %s that all came from", now, managers[2])
-		}
+	for name, patience := range map[string]time.Duration{"at once": time.Minute, "after the repair": 40 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { loseMajority(t, patience) })
+		})
+	}
+}
 
-		// The new swarm is one like any other: it has its majority, and takes changes.
-		if o := put(t, l, http.MethodPost, "/v1/clusters/fleet/recovery", nil); o.Status != contract.OperationFailedClean {
-			t.Errorf("a second recovery ended %s: %s", o.Status, o.Reason)
+func loseMajority(t *testing.T, patience time.Duration) {
+	t.Helper()
+	l := start(t)
+	defer l.Close()
+	if o := provision(t, l, swarmOf(t, l, 3)); o.Status != contract.OperationSucceeded {
+		t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
+	}
+	webOnSwarm(t, l, "fleet", 3)
+	managers := instances(t, l)[:3]
+	for _, id := range managers[:2] {
+		if !l.AutoScaling.KillInstance(id) {
+			t.Fatalf("instance %s cannot be killed", id)
 		}
-		webOnSwarm(t, l, "fleet", 5)
-		serves(t, docker, 5)
-		if o := put(t, l, http.MethodDelete, "/v1/clusters/fleet", nil); o.Status != contract.OperationSucceeded {
-			t.Errorf("retire ended %s: %s, left %v", o.Status, o.Reason, o.Left)
+	}
+	if err := l.Clock.Sleep(t.Context(), patience); err != nil {
+		t.Fatal(err)
+	}
+	var page contract.OperationPage
+	request(t, l, http.MethodGet, "/v1/operations?cluster=fleet", nil, &page)
+	for _, o := range page.Items {
+		if o.Kind == contract.KindRepair && (o.Status != contract.OperationFailedDirty || !strings.Contains(o.Reason, "`portolan cluster recover`") ||
+			strings.Contains(o.Reason, "ExecutionArn")) {
+			t.Errorf("the repair ended %s: %s", o.Status, o.Reason)
 		}
-	})
+	}
+	o := put(t, l, http.MethodPost, "/v1/clusters/fleet/recovery", nil)
+	if o.Status != contract.OperationSucceeded {
+		t.Fatalf("recovery ended %s: %s", o.Status, o.Reason)
+	}
+	if !strings.Contains(o.Reason, managers[2]) || !strings.Contains(o.Reason, "may be lost") {
+		t.Errorf("the operation does not say whose knowledge counted and what may be lost: %s", o.Reason)
+	}
+	isRecovered(t, l, managers[2])
+}
+
+// isRecovered looks whether the swarm that was made of what a manager knew is one like any
+// other: it has what the old one had, its majority, and takes changes.
+func isRecovered(t *testing.T, l *local.Local, from string) {
+	t.Helper()
+	if c := theCluster(t, l, "fleet"); joined(c, "managers") != 3 || joined(c, "workers") != 2 {
+		t.Errorf("the cluster is %+v", c)
+	}
+	docker := dockerAt(t, l, from, "portolan/storefront/fleet/swarm-client", "fleet.swarm.portolan.internal")
+	serves(t, docker, 3)
+	managersAreSafe(t, l, 4)
+	if now := instances(t, l)[:3]; !slices.Contains(now, from) {
+		t.Errorf("the managers are %v, without %s that all came from", now, from)
+	}
+	if o := put(t, l, http.MethodPost, "/v1/clusters/fleet/recovery", nil); o.Status != contract.OperationFailedClean {
+		t.Errorf("a second recovery ended %s: %s", o.Status, o.Reason)
+	}
+	webOnSwarm(t, l, "fleet", 5)
+	serves(t, docker, 5)
+	if o := put(t, l, http.MethodDelete, "/v1/clusters/fleet", nil); o.Status != contract.OperationSucceeded {
+		t.Errorf("retire ended %s: %s, left %v", o.Status, o.Reason, o.Left)
+	}
 }
 
 // serves looks whether the service web runs with so many tasks, as its swarm knows.

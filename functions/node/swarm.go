@@ -27,6 +27,10 @@ func (h *Handler) planSwarm(ctx context.Context, w *work) (State, error) {
 		// A swarm without a majority, or that was never made, knows nothing of its nodes.
 		nodes, err = nil, nil
 	}
+	if fault.IsUnavailable(err) {
+		err = fault.Wrap(fault.Unavailable, err, "no manager can be asked, and if no majority of them comes back, "+
+			"`portolan cluster recover` makes a swarm of what is left")
+	}
 	if err != nil {
 		return State{}, err
 	}

@@ -143,16 +143,25 @@ func clusterIsGone(o model.Operation) bool {
 }
 
 // plain makes "Kind: {"errorMessage":"text",…}", which is how a state machine sees
-// the error of a function, into "Kind: text".
+// the error of a function, into "Kind: text"; and what it sees of another machine that
+// failed, which is a description of its execution, into that one's own cause.
 func plain(reason string) string {
 	kind, cause, _ := strings.Cut(reason, ": ")
 	var failed struct {
-		Message string `json:"errorMessage"`
+		Message   string `json:"errorMessage"`
+		Execution string `json:"ExecutionArn"`
+		Cause     string `json:"Cause"`
 	}
-	if json.Unmarshal([]byte(cause), &failed) != nil || failed.Message == "" {
+	if json.Unmarshal([]byte(cause), &failed) != nil {
 		return reason
 	}
-	return kind + ": " + failed.Message
+	switch {
+	case failed.Message != "":
+		return kind + ": " + failed.Message
+	case failed.Execution != "" && failed.Cause != "" && len(failed.Cause) < len(reason):
+		return plain(failed.Cause)
+	}
+	return reason
 }
 
 func shorten(reason string) string {

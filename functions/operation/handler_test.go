@@ -234,7 +234,11 @@ func TestReasonsArePlainAndBounded(t *testing.T) {
 		}
 	})
 	for reason, want := range map[string]string{
-		`Invalid: {"errorMessage":"no such image","errorType":"Invalid"}`: "Invalid: no such image",
+		`Invalid: {"errorMessage":"no such image","errorType":"Invalid"}`:                                                          "Invalid: no such image",
+		`States.TaskFailed: {"ExecutionArn":"arn:b","Cause":"2 of 3 nodes have joined","Error":"FailedDirty","Input":{"token":2}}`: "2 of 3 nodes have joined",
+		`States.TaskFailed: {"ExecutionArn":"arn:a","Cause":"States.TaskFailed: {\"ExecutionArn\":\"arn:b\",\"Cause\":` +
+			`\"Invalid: {\\\"errorMessage\\\":\\\"too old\\\"}\"}"}`: "Invalid: too old",
+		`States.TaskFailed: {"ExecutionArn":"arn:b","Error":"States.Timeout"}`: `States.TaskFailed: {"ExecutionArn":"arn:b","Error":"States.Timeout"}`,
 		"States.Timeout: ":     "States.Timeout: ",
 		`Internal: {"a":1}`:    `Internal: {"a":1}`,
 		"3 of 4 tasks run":     "3 of 4 tasks run",
