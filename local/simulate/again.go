@@ -25,10 +25,13 @@ func (w *World) askAgain() (asked bool, err error) {
 		if c.Status != contract.ClusterReady {
 			continue
 		}
-		if len(c.NodePools) > 0 && c.NodePools[0].SizeObserved != c.NodePools[0].Size {
+		for _, pool := range c.NodePools {
+			if pool.SizeObserved == pool.Size {
+				continue
+			}
 			asked = true
-			size := contract.NodePoolScale{Size: c.NodePools[0].Size}
-			if err := w.insist(contract.Target{Cluster: name}, http.MethodPut, pool(Step{Cluster: name}), size); err != nil {
+			path, size := cluster(Step{Cluster: name})+"/node-pools/"+pool.Name, contract.NodePoolScale{Size: pool.Size}
+			if err := w.insist(contract.Target{Cluster: name}, http.MethodPut, path, size); err != nil {
 				return asked, err
 			}
 		}

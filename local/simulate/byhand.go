@@ -8,10 +8,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/moby/moby/api/types/swarm"
 )
 
 // changeByHand is a person who changes the number of tasks past the control plane.
 func (w *World) changeByHand(s Step) error {
+	if w.ofSwarm(s.Cluster) {
+		return w.changeInSwarm(s.Cluster, s.Service, func(spec *swarm.ServiceSpec) {
+			spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: aws.Uint64(uint64(s.Count))}
+		})
+	}
 	if c := w.kubernetes(s.Cluster); c != nil {
 		_, err := c.ask(w.privileged(), http.MethodPatch, c.deployments()+s.Service+"/scale?fieldManager=kubectl",
 			fmt.Sprintf(`{"spec":{"replicas":%d}}`, s.Count))
@@ -25,6 +31,9 @@ func (w *World) changeByHand(s Step) error {
 // replaceByHand is a person who lets a service run another image.
 func (w *World) replaceByHand(s Step) error {
 	image := repository + ":" + s.Text
+	if w.ofSwarm(s.Cluster) {
+		return w.changeInSwarm(s.Cluster, s.Service, func(spec *swarm.ServiceSpec) { spec.TaskTemplate.ContainerSpec.Image = image })
+	}
 	if c := w.kubernetes(s.Cluster); c != nil {
 		d, ok := c.deployment(w.privileged(), s.Service)
 		containers, _ := d.at("spec", "template", "spec", "containers").([]any)
@@ -52,6 +61,9 @@ func (w *World) replaceByHand(s Step) error {
 
 // deleteByHand is a person who takes a service away.
 func (w *World) deleteByHand(s Step) error {
+	if w.ofSwarm(s.Cluster) {
+		return w.dockerSwarm(s.Cluster).ask(http.MethodDelete, "/services/"+s.Service, nil, nil)
+	}
 	if c := w.kubernetes(s.Cluster); c != nil {
 		_, err := c.ask(w.privileged(), http.MethodDelete, c.deployments()+s.Service, "")
 		return err

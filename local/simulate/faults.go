@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"portolan/local/wire"
+	"portolan/shared/connector"
 )
 
 // befalls says whether something that has that chance happens now.
@@ -31,7 +32,8 @@ func (w *World) fault(name, format string, args ...any) {
 // A call is one call of AWS on its way.
 type call struct {
 	service, operation string
-	cluster            string // whose API server is called
+	cluster            string             // whose API server or engine is called
+	engine             *connector.Request // what a connector is asked to send to one; nil for other calls
 	caller             wire.Identity
 	body               []byte
 	invocation         *invocation // nil for a machine's own
@@ -46,6 +48,7 @@ func (w *World) middleware(next http.Handler) http.Handler {
 		}
 		c := &call{caller: wire.Caller(r.Context()), body: wire.ExchangeOf(r).Body(), invocation: invocationOf(r.Context())}
 		c.service, c.operation = wire.OperationOf(r)
+		w.forEngine(c, r)
 		w.turn.pass(c.name)
 		if c.invocation != nil && !c.invocation.survives() {
 			wire.Fail(rw, r, wire.Errorf("Killed", "the function was killed"))
@@ -108,6 +111,10 @@ func (w *World) effect(c *call, next http.Handler, rw http.ResponseWriter, r *ht
 	r.Body = readAgain(c.body)
 	next.ServeHTTP(rw, r)
 	w.watch.changes(c)
+	if c.engine != nil {
+		// Of two that are answered at once, the turnstile says who is first.
+		w.turn.pass(func() string { return "answered " + c.name() })
+	}
 }
 
 // discard is an answer that gets lost.
@@ -141,12 +148,18 @@ func failed(service string) *wire.Error {
 }
 
 // name tells the call from others. The SDK writes maps in any order, and makes up a
-// token for each call: neither shows.
+// token for each call, and certificates are made by chance: none of that shows.
 func (c *call) name() string {
+	if c.engine != nil {
+		return c.caller.ARN + " " + c.cluster + " " + c.engine.Method + " " + c.engine.URL + " " + hash(c.engine.Body)
+	}
 	text := c.body
 	var members map[string]any
 	if json.Unmarshal(c.body, &members) == nil {
 		delete(members, "ClientRequestToken")
+		if c.service == "secretsmanager" {
+			delete(members, "SecretString")
+		}
 		if sorted, err := json.Marshal(members); err == nil {
 			text = sorted
 		}

@@ -25,6 +25,9 @@ func (o *oracle) nodes(cluster string) (out []node) {
 	if c := o.w.kubernetes(cluster); c != nil {
 		return o.nodesThere(c)
 	}
+	if o.w.ofSwarm(cluster) {
+		return o.nodesInSwarm(cluster)
+	}
 	for _, i := range o.containerInstances(cluster) {
 		out = append(out, node{lastPart(i.ContainerInstanceArn), aws.ToString(i.Status) == "DRAINING", int(i.RunningTasksCount)})
 	}

@@ -335,11 +335,22 @@ func (o *oracle) stacks() []cftypes.Stack {
 
 // group is the name of a cluster's Auto Scaling group.
 func (o *oracle) group(name string) (string, error) {
+	return o.groupOf(name, nodesPool)
+}
+
+// nodesPool is the name of each cluster's pool; a swarm has one of its managers, too.
+const nodesPool = "nodes"
+
+// groupOf is the name of the Auto Scaling group of a cluster's node pool.
+func (o *oracle) groupOf(name, pool string) (string, error) {
 	c, err := o.w.store.Cluster(o.ctx(), name)
 	if err != nil {
 		return "", err
 	}
-	switch ecs, kubernetes := c.Facts.ECS, c.Facts.Kubernetes; {
+	switch ecs, kubernetes, swarm := c.Facts.ECS, c.Facts.Kubernetes, c.Facts.Swarm; {
+	case swarm != nil && swarm.AutoScalingGroups[pool] != "":
+		return swarm.AutoScalingGroups[pool], nil
+	case pool != nodesPool:
 	case ecs != nil && ecs.AutoScalingGroup != "":
 		return ecs.AutoScalingGroup, nil
 	case kubernetes != nil && kubernetes.AutoScalingGroups["nodes"] != "":
@@ -351,7 +362,11 @@ func (o *oracle) group(name string) (string, error) {
 // pool is the size that a cluster's Auto Scaling group was told to have, and its
 // live instances.
 func (o *oracle) pool(name string) (capacity int, instances []string, found bool) {
-	name, err := o.group(name)
+	return o.poolOf(name, nodesPool)
+}
+
+func (o *oracle) poolOf(name, pool string) (capacity int, instances []string, found bool) {
+	name, err := o.groupOf(name, pool)
 	if err != nil {
 		return 0, nil, false
 	}
@@ -386,6 +401,9 @@ type running struct {
 func (o *oracle) running(name, service string) running {
 	if c := o.w.kubernetes(name); c != nil {
 		return o.runningThere(c, service)
+	}
+	if o.w.ofSwarm(name) {
+		return o.runningInSwarm(name, service)
 	}
 	client := ecs.NewFromConfig(o.w.UserConfig())
 	out, err := client.DescribeServices(o.ctx(), &ecs.DescribeServicesInput{Cluster: aws.String(ecsCluster(name)), Services: []string{service}})

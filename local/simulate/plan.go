@@ -15,6 +15,9 @@ type Profile struct {
 	// EKS lets new clusters that are on instances be in Amazon EKS, and not in ECS.
 	EKS bool `json:"eks,omitempty"`
 
+	// Swarm lets them be Docker swarms.
+	Swarm bool `json:"swarm,omitempty"`
+
 	// Steps is how much happens in those hours, beside making what it happens to.
 	Steps int `json:"steps"`
 
@@ -93,6 +96,11 @@ const (
 	RunOutLease    Deed = "run out lease"
 	GiveLeaseAway  Deed = "give lease away"
 	RepeatOldEvent Deed = "repeat old event"
+
+	// Of swarms only.
+	ScaleManagers Deed = "scale managers"
+	LoseManager   Deed = "lose manager"
+	StopEngine    Deed = "stop engine"
 )
 
 // images are what releases are made of; the last three never get healthy.
@@ -182,7 +190,11 @@ const (
 	onInstances = "EC2"
 	onFargate   = "FARGATE"
 	onEKS       = "EKS"
-	adopted     = "adopted"
+	onSwarm     = "SWARM" // with three managers
+
+	// onOneManager is only said of a swarm that is to be made.
+	onOneManager = "SWARM-1"
+	adopted      = "adopted"
 )
 
 // create draws the making of a cluster.
@@ -194,25 +206,40 @@ func (d *draw) create(name string, at time.Duration) {
 	if d.plan.Profile.EKS {
 		d.kinds[name] = onEKS
 	}
+	if d.plan.Profile.Swarm {
+		d.kinds[name] = onSwarm
+	}
 	if d.random.IntN(4) == 0 {
 		d.kinds[name] = onFargate
 	}
 	create := Step{At: at, Do: CreateCluster, Cluster: name, Count: 1 + d.random.IntN(3), Text: d.kinds[name]}
+	if create.Text == onSwarm && d.random.IntN(4) == 0 {
+		create.Text = onOneManager
+	}
 	d.add(create)
 	d.disturb(create, 10*time.Minute)
 }
 
-// chances are the deeds that a step may be, by weight.
-var chances = []struct {
+// A chance is a deed that a step may be, and its weight.
+type chance struct {
 	deed   Deed
 	weight int
-}{
+}
+
+// chances are the deeds of all seeds.
+var chances = []chance{
 	{PutService, 6}, {ScaleService, 5}, {ScalePool, 3}, {RaiseAlarm, 5}, {CalmAlarm, 4}, {RunPipeline, 4}, {PushImage, 3},
 	{ChangeByHand, 4}, {ReplaceByHand, 1}, {DeleteByHand, 1}, {ResizeByHand, 1}, {LoseNode, 2}, {RetireService, 1}, {RepeatOldEvent, 3}, {CreateCluster, 1}, {DrainNode, 2},
 }
 
+// swarmChances are those that there are where there are swarms, too.
+var swarmChances = []chance{{ScaleManagers, 4}, {LoseManager, 6}, {StopEngine, 4}}
+
 func (d *draw) step() {
-	total := 0
+	total, chances := 0, chances
+	if d.plan.Profile.Swarm {
+		chances = slices.Concat(chances, swarmChances)
+	}
 	for _, c := range chances {
 		total += c.weight
 	}
@@ -237,8 +264,13 @@ func (d *draw) step() {
 		switch d.kinds[s.Cluster] {
 		case adopted:
 			s.Do = AdoptCluster
-		case onEKS:
-			s.Text = onEKS
+		case onEKS, onSwarm:
+			s.Text = d.kinds[s.Cluster]
+		}
+	case ScaleManagers, LoseManager, StopEngine:
+		s.Service, s.Text = "", ""
+		if d.kinds[s.Cluster] != onSwarm {
+			s.Do = LoseNode
 		}
 	case DrainNode:
 		s.Service, s.Text = "", "drain"

@@ -47,6 +47,8 @@ func (c *call) changesWorld() bool {
 	switch c.service {
 	case kubernetesService:
 		return c.changesCluster()
+	case connectorService:
+		return c.changesSwarm()
 	case "ecs", "cloudformation", "autoscaling", "elasticloadbalancing", "ec2":
 	default:
 		return false

@@ -18,6 +18,7 @@ var drained = promise{number: 5, call: leavesEmpty, end: poolsAsWanted}
 
 func leavesEmpty(o *oracle, c *call) {
 	cordonedThere(o, c)
+	leavesSwarm(o, c)
 	if c.service == "ecs" && c.operation == "DeregisterContainerInstance" {
 		var in struct{ ContainerInstance string }
 		_ = json.Unmarshal(c.body, &in) // what it cannot read names nothing
@@ -33,18 +34,30 @@ func leavesEmpty(o *oracle, c *call) {
 		o.empty(form.Get("InstanceId"))
 	case "SetDesiredCapacity":
 		for _, name := range o.clusterNames() {
-			if group, err := o.group(name); err != nil || group != form.Get("AutoScalingGroupName") {
+			pool := o.poolBehind(name, form.Get("AutoScalingGroupName"))
+			if pool == "" {
 				continue
 			}
 			var wanted int
 			for _, digit := range form.Get("DesiredCapacity") {
 				wanted = 10*wanted + int(digit-'0')
 			}
-			if _, instances, ok := o.pool(name); ok && wanted < len(instances) {
+			if _, instances, ok := o.poolOf(name, pool); ok && wanted < len(instances) {
 				o.broken(5, "the capacity of %s is set to %d below its %d nodes, past the gate", name, wanted, len(instances))
 			}
 		}
 	}
+}
+
+// poolBehind is the node pool of a cluster whose Auto Scaling group is of that name; empty
+// when it is of another one.
+func (o *oracle) poolBehind(cluster, group string) string {
+	for _, pool := range []string{nodesPool, managersPool} {
+		if found, err := o.groupOf(cluster, pool); err == nil && found == group {
+			return pool
+		}
+	}
+	return ""
 }
 
 // empty checks that a node that is about to go takes no new tasks and has none.
@@ -54,6 +67,10 @@ func (o *oracle) empty(instance string) {
 	for _, name := range o.clusterNames() {
 		if c := o.w.kubernetes(name); c != nil {
 			o.emptyThere(c, instance)
+			continue
+		}
+		if o.w.ofSwarm(name) {
+			o.emptyInSwarm(name, instance)
 			continue
 		}
 		all := o.containerInstances(name)
@@ -118,9 +135,12 @@ func poolsAsWanted(o *oracle) {
 			}
 			continue // its end says what is left
 		}
-		capacity, instances, ok := o.pool(name)
-		if wanted := c.NodePools[0].Size; !ok || capacity != wanted || len(instances) != wanted {
-			o.broken(5, "the pool of %s is to have %d nodes, has a capacity of %d and %d instances", name, wanted, capacity, len(instances))
+		for _, pool := range c.NodePools {
+			capacity, instances, ok := o.poolOf(name, pool.Name)
+			if wanted := pool.Size; !ok || capacity != wanted || len(instances) != wanted {
+				o.broken(5, "the pool of %s is to have %d nodes, has a capacity of %d and %d instances", name, wanted, capacity, len(instances))
+			}
 		}
+		o.swarmIsWhole(c)
 	}
 }

@@ -39,6 +39,9 @@ func (c *call) tasksAsked() *int {
 	if change, ok := c.deploymentChange(); ok {
 		return change.replicas
 	}
+	if change, ok := c.swarmChange(); ok {
+		return change.replicas
+	}
 	var in struct{ DesiredCount *int }
 	if c.operation != "UpdateService" || json.Unmarshal(c.body, &in) != nil {
 		return nil

@@ -9,7 +9,7 @@ import (
 var attributed = promise{number: 7, call: leadsBack, end: causes}
 
 func leadsBack(o *oracle, c *call) {
-	if !c.changesWorld() || c.service == kubernetesService {
+	if !c.changesWorld() || c.service == kubernetesService || c.engine != nil {
 		return // CloudTrail is AWS's
 	}
 	session := c.caller.ARN[strings.LastIndex(c.caller.ARN, "/")+1:]
@@ -26,8 +26,10 @@ func leadsBack(o *oracle, c *call) {
 		if strings.Contains(body, "portolan-"+name) || strings.Contains(body, "i-") {
 			return // the resource's own name
 		}
-		if group, err := o.group(name); err == nil && strings.Contains(body, group) {
-			return // which EKS names, and tags with the cluster
+		for _, pool := range []string{nodesPool, managersPool} {
+			if group, err := o.groupOf(name, pool); err == nil && strings.Contains(body, group) {
+				return // which carries the cluster's tag
+			}
 		}
 	}
 	o.broken(7, "%s:%s by %s leads back to no operation", c.service, c.operation, c.caller.ARN)

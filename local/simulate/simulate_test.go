@@ -43,10 +43,11 @@ func init() {
 	flag.Float64Var(&usual.Kills, "kills", usual.Kills, "chance that an invocation dies")
 }
 
-// Every tenth seed goes over days, in which more happens; and halfway between them is
-// one whose new clusters are in Amazon EKS.
+// Every tenth seed goes over days, in which more happens; halfway between them is one
+// whose new clusters are in Amazon EKS, and two later one whose are Docker swarms.
 const (
 	tenth     = 10
+	swarms    = 7
 	daysHours = 48
 	daysSteps = 40
 )
@@ -59,6 +60,8 @@ func profileOf(seed uint64) Profile {
 		p.Hours, p.Steps = daysHours, daysSteps
 	case tenth / 2:
 		p.EKS = true
+	case swarms:
+		p.Swarm = true
 	}
 	return p
 }

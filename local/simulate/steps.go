@@ -46,6 +46,7 @@ func (w *World) deeds() map[Deed]func(Step) error {
 		PutPolicy: w.putPolicy, RaiseAlarm: w.raiseAlarm, CalmAlarm: w.calmAlarm,
 		BindPipeline: w.bindPipeline, BindRepository: w.bindRepository, PushImage: w.pushImage, RunPipeline: w.runPipeline,
 		ChangeByHand: w.changeByHand, ReplaceByHand: w.replaceByHand, DeleteByHand: w.deleteByHand, ResizeByHand: w.resizeByHand,
+		ScaleManagers: w.scaleManagers, LoseManager: w.loseManager, StopEngine: w.stopEngine,
 		LoseNode: w.loseNode, FailStack: w.failStack, RefuseDelete: w.refuseDelete,
 		StopExecution: w.stopExecution, RunOutLease: w.runOutLease, GiveLeaseAway: w.giveLeaseAway, RepeatOldEvent: w.repeatOldEvent,
 	}
@@ -115,12 +116,15 @@ func teamOf(name string) string { return "team-" + name[len(name)-1:] }
 
 func (w *World) createCluster(s Step) error {
 	wish := contract.ClusterSpec{Name: s.Cluster, Team: teamOf(s.Cluster), Orchestrator: contract.Ecs}
-	if s.Text == onEKS {
+	switch s.Text {
+	case onSwarm, onOneManager:
+		wish.Orchestrator, wish.Swarm = contract.Swarm, swarmWish(s)
+	case onEKS:
 		// Answers of a connector would pass no turnstile.
 		wish.Orchestrator = contract.Kubernetes
 		wish.Kubernetes.EndpointAccess, wish.Kubernetes.OpenToTheInternet = contract.EndpointPublic, true
 		wish.Kubernetes.PublicAccessCidrs = []string{"0.0.0.0/0"}
-	} else {
+	default:
 		wish.Ecs = contract.EcsCluster{Capacity: contract.EcsClusterCapacity(s.Text),
 			AllowedIngress: []contract.Ingress{{Cidr: "0.0.0.0/0", Port: 80}}}
 	}
@@ -149,6 +153,9 @@ func (w *World) spec(s Step, replicas *int) contract.ServiceSpec {
 	}
 	if w.ofKubernetes(s.Cluster) {
 		spec.Kubernetes.Namespace = "default"
+	}
+	if w.ofSwarm(s.Cluster) {
+		spec.Role = "" // tasks of a swarm have none of their own
 	}
 	if w.adopted[s.Cluster] != nil {
 		spec.Role = "" // nobody there could give it
@@ -302,6 +309,10 @@ func (w *World) failStack(s Step) error {
 		"AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::EC2::SecurityGroup"}
 	if w.ofKubernetes(s.Cluster) {
 		kinds = []string{"AWS::EC2::NatGateway", "AWS::EKS::Cluster", "AWS::EKS::Nodegroup", "AWS::EKS::Addon", "AWS::IAM::Role"}
+	}
+	if w.ofSwarm(s.Cluster) {
+		kinds = []string{"AWS::EC2::NatGateway", "AWS::AutoScaling::AutoScalingGroup", "AWS::Lambda::Function",
+			"AWS::ElasticLoadBalancingV2::LoadBalancer", "AWS::EC2::SecurityGroup"}
 	}
 	w.Stacks.Fail(cloudformation.Fault{Type: kinds[w.random.IntN(len(kinds))], Action: "create", Times: 1,
 		Reason: "Resource handler returned message: \"drawn by the simulation\""})

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"cmp"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -183,6 +184,16 @@ func (e *Engines) Revive(machine string) bool {
 		n.touch()
 		n.resume()
 	})
+}
+
+// Socket is the Engine API for who is on the machine itself; nil where no engine runs.
+func (e *Engines) Socket(machine string) http.Handler {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n, ok := e.engines[machine]; ok && n.up() {
+		return n
+	}
+	return nil
 }
 
 // Addresses are where the machines are that did not end, by machine.
