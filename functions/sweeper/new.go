@@ -17,10 +17,11 @@ import (
 	"portolan/shared/orchestrator"
 	"portolan/shared/session"
 	"portolan/shared/store"
+	"portolan/shared/swarm"
 )
 
 // sessionName is that of the role session under which the sweeper looks at clusters
-// of Kubernetes: it works for no operation.
+// of Kubernetes and at swarms: it works for no operation.
 const sessionName = "sweeper"
 
 // New builds the handler from what its Lambda function is given.
@@ -33,6 +34,9 @@ func New(env *environment.Environment) *Handler {
 			contract.Ecs: glance.New(ecs.NewFromConfig(env.AWS)),
 			contract.Kubernetes: kubernetes.New(kubernetes.Config{
 				AWS: looking, WrapTransport: env.WrapTransport, Now: env.Now, Log: env.Log,
+			}),
+			contract.Swarm: swarm.New(swarm.Config{
+				AWS: looking, WrapTransport: env.WrapTransport, Now: env.Now, Log: env.Log, Connections: &swarm.Connections{},
 			}),
 		},
 		Store:      store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
