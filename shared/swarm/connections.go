@@ -15,6 +15,10 @@ const credentialsKept = 5 * time.Minute
 // is replaced under the same address tells anew when it refuses a request as too new.
 const versionKept = 10 * time.Minute
 
+// silenceKept is how long an engine that did not answer is asked after the others: one that
+// has just gone takes a request's whole time before anybody else is asked.
+const silenceKept = time.Minute
+
 // Connections are the certificates that were read from Secrets Manager, the transports
 // made of them, and what is known of engines, all kept for the drivers to come. The zero
 // value is ready, and safe for concurrent use.
@@ -24,8 +28,10 @@ type Connections struct {
 	transports map[string]http.RoundTripper
 	versions   map[string]kept[string]
 
-	// answered is the manager of a cluster that answered last.
+	// answered is the manager of a cluster that answered last, and silent are the engines
+	// that did not answer.
 	answered map[string]string
+	silent   map[string]kept[bool]
 }
 
 // kept is something that is known for a while.
@@ -107,4 +113,23 @@ func (c *Connections) keepAnswered(cluster, address string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	remember(&c.answered, cluster, address)
+}
+
+func (c *Connections) isSilent(key string, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found, ok := c.silent[key]
+	return ok && now.Before(found.until)
+}
+
+func (c *Connections) keepSilent(key string, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	remember(&c.silent, key, kept[bool]{true, now.Add(silenceKept)})
+}
+
+func (c *Connections) forgetSilent(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.silent, key)
 }

@@ -2,6 +2,7 @@ package swarm_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -430,6 +431,29 @@ func TestTheNextManagerIsAsked(t *testing.T) {
 			b.Errorf("without a quorum: %+v, %v", health, err)
 		}
 		refused(b, "a change without a quorum", b.driver.Scale(b.Context(), b.service("web"), 3), fault.IsUnavailable, "leader")
+	})
+}
+
+// TestASilentManagerIsAskedLast loses the host of the manager that is asked first, and gives
+// each call less time than one manager may take: only the first call fails for it.
+func TestASilentManagerIsAskedLast(t *testing.T) {
+	inSwarm(t, 3, 0, func(b *bench) {
+		if err := b.quorum(); err != nil {
+			b.Fatal(err)
+		}
+		b.engines.Partition(machine(0))
+		for i := range 4 {
+			ctx, cancel := context.WithTimeout(b.Context(), 6*time.Second)
+			_, err := b.driver.Quorum(ctx, b.ref)
+			cancel()
+			if i > 0 && err != nil {
+				b.Errorf("call %d: %v", i+1, err)
+			}
+			if i == 0 {
+				refused(b, "the first call", err, fault.IsUnavailable, api(0))
+				time.Sleep(20 * time.Second) // until another one leads
+			}
+		}
 	})
 }
 

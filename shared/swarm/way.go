@@ -71,6 +71,7 @@ func (w *way) RoundTrip(r *http.Request) (*http.Response, error) {
 		switch {
 		case err != nil:
 			failures = append(failures, failure{address, err})
+			w.driver.config.Connections.keepSilent(w.key(address), w.driver.config.Now())
 			if refused(err) || untrusted(err) {
 				w.driver.config.Connections.forgetCredentials(w.facts.Credentials)
 			}
@@ -78,6 +79,7 @@ func (w *way) RoundTrip(r *http.Request) (*http.Response, error) {
 			refusal = response
 		default:
 			w.driver.config.Connections.keepAnswered(w.name(), address)
+			w.driver.config.Connections.forgetSilent(w.key(address))
 			return response, nil
 		}
 		if r.Context().Err() != nil {
@@ -90,19 +92,22 @@ func (w *way) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, none(failures)
 }
 
-// order is in which managers are tried: the one that answered last first.
+// order is in which managers are tried: the one that answered last first, and those that
+// have just not answered last.
 func (w *way) order() []string {
-	last := w.driver.config.Connections.lastAnswered(w.name())
-	order := slices.Clone(w.addresses)
-	slices.SortStableFunc(order, func(a, b string) int {
+	connections, now := w.driver.config.Connections, w.driver.config.Now()
+	last := connections.lastAnswered(w.name())
+	rank := func(address string) int {
 		switch {
-		case a == last && b != last:
-			return -1
-		case b == last && a != last:
-			return 1
+		case connections.isSilent(w.key(address), now):
+			return 2
+		case address == last:
+			return 0
 		}
-		return 0
-	})
+		return 1
+	}
+	order := slices.Clone(w.addresses)
+	slices.SortStableFunc(order, func(a, b string) int { return rank(a) - rank(b) })
 	return order
 }
 
