@@ -59,26 +59,21 @@ func Tell(ctx context.Context, s *Stage) error {
 }
 
 // TellSwarm tells the whole story of a cluster of Docker Swarm, on simulated engines or on
-// the real ones of the stage, which are not upgraded.
+// the real ones of the stage.
 func TellSwarm(ctx context.Context, s *Stage) error {
 	s.orchestrator = contract.Swarm
-	steps := []step{
+	return s.tell(ctx, []step{
 		{"A team asks for a Docker swarm", askForSwarm},
 		{"It puts a service on the cluster, and each node answers for it", putOnSwarm},
 		{"An alarm scales the service out, another one in", followAlarms},
 		{"A pipeline succeeds, and its image is rolled out", under(rollOutPipeline)},
 		{"A release that crashes is rolled back", under(rollBack)},
 		{"A manager is killed, and replaced", loseManager},
-	}
-	if s.Engines == nil {
-		steps = append(steps, step{"All nodes get another engine, one by one", upgradeSwarm})
-	}
-	steps = append(steps,
-		step{"The workers are scaled out and in", under(scaleWorkers)},
-		step{"Sent twice or late, nothing more changes", repeatEvents},
-		step{"The cluster is retired", retire},
-	)
-	return s.tell(ctx, steps)
+		{"All nodes get another engine, one by one", under(upgradeSwarm)},
+		{"The workers are scaled out and in", under(scaleWorkers)},
+		{"Sent twice or late, nothing more changes", repeatEvents},
+		{"The cluster is retired", retire},
+	})
 }
 
 // TellKubernetes tells the story of a cluster that is made in Amazon EKS, behind a private

@@ -188,10 +188,18 @@ func (s *Stage) answers(ctx context.Context) error {
 	return nil
 }
 
-// load keeps requests coming to the nodes that the load balancer would send them to.
-func (s *Stage) load(ctx context.Context) (stop func() error) {
+// load keeps requests coming to the nodes that the load balancer would send them to, as
+// soon as it would send them to any.
+func (s *Stage) load(ctx context.Context) (stop func() error, err error) {
 	if s.Engines == nil {
-		return func() error { return nil }
+		return func() error { return nil }, nil
+	}
+	err = s.until(ctx, "the load balancer has healthy targets", func() (bool, error) {
+		targets, err := s.targets(ctx)
+		return len(targets) > 0, err
+	})
+	if err != nil {
+		return nil, err
 	}
 	end := s.Engines.Load(publishedPort, func() []string {
 		targets, err := s.targets(ctx)
@@ -207,7 +215,7 @@ func (s *Stage) load(ctx context.Context) (stop func() error) {
 			return fmt.Errorf("of %d requests %d failed: %q", sent, failed, failures)
 		}
 		return nil
-	}
+	}, nil
 }
 
 // targets are the instances to which the load balancer sends what comes to the published
@@ -240,8 +248,11 @@ func (s *Stage) targets(ctx context.Context) ([]string, error) {
 // under tells a step while requests keep coming, none of which may fail.
 func under(tell func(context.Context, *Stage) error) func(context.Context, *Stage) error {
 	return func(ctx context.Context, s *Stage) error {
-		stop := s.load(ctx)
-		err := tell(ctx, s)
+		stop, err := s.load(ctx)
+		if err != nil {
+			return err
+		}
+		err = tell(ctx, s)
 		if stopped := stop(); err == nil {
 			err = stopped
 		}
