@@ -11,9 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -168,29 +166,8 @@ func (s *Instances) LastAnswered() time.Time {
 	return last
 }
 
-// loadPause is between two requests of a load.
-const loadPause = 20 * time.Millisecond
-
 // Push puts a workload of package swarm into the registry, and returns its manifest.
 func (s *Instances) Push(ctx context.Context, workload, repository, tag string) (manifest string, err error) {
 	image, err := s.testbed.PushWorkload(ctx, workload, repository, tag)
 	return string(image.Manifest), err
-}
-
-// Load sends requests to a port of instances, to one after the other, until it is
-// stopped.
-func (s *Instances) Load(port int, ids func() []string) (stop func() (sent, failed int, failures []string)) {
-	load := swarm.StartLoad(func() []string {
-		var urls []string
-		for _, id := range ids() {
-			if engine, ok := s.Engine(id); ok {
-				urls = append(urls, fmt.Sprintf("http://%s/", net.JoinHostPort(engine.IP(), strconv.Itoa(port))))
-			}
-		}
-		return urls
-	}, loadPause)
-	return func() (int, int, []string) {
-		report := load.Stop()
-		return report.Sent, report.Failed, report.Failures
-	}
 }
