@@ -193,7 +193,7 @@ func passedOver(response *http.Response) bool {
 func leaderless(words string) bool {
 	for _, part := range []string{
 		"not a swarm manager", "not part of a swarm", "does not have a leader", "no elected primary", "context deadline exceeded",
-		"Swarm is encrypted", "connection error", "lost leadership",
+		"Swarm is encrypted", "connection error", "lost leadership", "lost leader status",
 	} {
 		if strings.Contains(words, part) {
 			return true

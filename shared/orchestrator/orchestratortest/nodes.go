@@ -175,6 +175,7 @@ func testLeave(f *fixture) {
 		if err := managers.Demote(f.Context(), f.node(node.ID)); err != nil {
 			f.Fatal(err)
 		}
+		awaitDemoted(f, node.ID)
 	}
 	if err := f.Orchestrator.Drain(f.Context(), f.node(node.ID)); err != nil {
 		f.Fatal(err)
@@ -189,6 +190,26 @@ func testLeave(f *fixture) {
 		if other.ID == node.ID {
 			f.Errorf("a node that left is listed: %+v", other)
 		}
+	}
+}
+
+// awaitDemoted waits until a node is no manager any more. While the others choose who leads
+// them in its place, what they answer may be Unavailable.
+func awaitDemoted(f *fixture, id string) {
+	f.Helper()
+	start := time.Now()
+	for {
+		page, err := f.Orchestrator.ListNodes(f.Context(), orchestrator.NodeQuery{Cluster: f.Cluster})
+		isManager := slices.ContainsFunc(page.Nodes, func(n orchestrator.Node) bool { return n.ID == id && n.Manager })
+		switch {
+		case err == nil && !isManager:
+			return
+		case err != nil && !fault.IsUnavailable(err):
+			f.Fatal(err)
+		case time.Since(start) > f.patience:
+			f.Fatalf("node %s is still a manager: %v", id, err)
+		}
+		time.Sleep(f.pause)
 	}
 }
 
@@ -210,6 +231,7 @@ func testQuorum(f *fixture) {
 		switch {
 		case err == nil && node.Manager:
 			demoted++
+			awaitDemoted(f, node.ID)
 		case err != nil && !fault.IsConflict(err):
 			f.Errorf("demoting %+v: %v", node, err)
 		}
