@@ -1,6 +1,7 @@
 package story_test
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -11,51 +12,16 @@ import (
 )
 
 // TestStory tells the whole story in virtual time, at AWS's own pace.
-func TestStory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, err := local.Start(local.Config{
-			Files: portolan.Files, Region: "us-east-1", Stack: "portolan", Seed: 1,
-			Log: slog.New(slog.NewJSONHandler(t.Output(), nil)),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			if err := l.Close(); err != nil {
-				t.Error(err)
-			}
-		}()
-		if err := story.Tell(t.Context(), &story.Stage{Local: l, Out: t.Output()}); err != nil {
-			t.Fatal(err)
-		}
-		checkPermissions(t, l)
-	})
-}
+func TestStory(t *testing.T) { tell(t, story.Tell, checkPermissions) }
 
 // TestStoryOfSwarm tells the one of Docker Swarm on simulated engines.
-func TestStoryOfSwarm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, err := local.Start(local.Config{
-			Files: portolan.Files, Region: "us-east-1", Stack: "portolan", Seed: 1,
-			Log: slog.New(slog.NewJSONHandler(t.Output(), nil)),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			if err := l.Close(); err != nil {
-				t.Error(err)
-			}
-		}()
-		if err := story.TellSwarm(t.Context(), &story.Stage{Local: l, Out: t.Output()}); err != nil {
-			t.Fatal(err)
-		}
-		checkSwarmPermissions(t, l)
-	})
-}
+func TestStoryOfSwarm(t *testing.T) { tell(t, story.TellSwarm, checkSwarmPermissions) }
 
 // TestStoryOfKubernetes tells the one of a cluster in Amazon EKS.
-func TestStoryOfKubernetes(t *testing.T) {
+func TestStoryOfKubernetes(t *testing.T) { tell(t, story.TellKubernetes, checkKubernetesPermissions) }
+
+// tell tells a story on a control plane of its own, and then checks what it left.
+func tell(t *testing.T, told func(context.Context, *story.Stage) error, check func(*testing.T, *local.Local)) {
 	synctest.Test(t, func(t *testing.T) {
 		l, err := local.Start(local.Config{
 			Files: portolan.Files, Region: "us-east-1", Stack: "portolan", Seed: 1,
@@ -69,9 +35,9 @@ func TestStoryOfKubernetes(t *testing.T) {
 				t.Error(err)
 			}
 		}()
-		if err := story.TellKubernetes(t.Context(), &story.Stage{Local: l, Out: t.Output()}); err != nil {
+		if err := told(t.Context(), &story.Stage{Local: l, Out: t.Output()}); err != nil {
 			t.Fatal(err)
 		}
-		checkKubernetesPermissions(t, l)
+		check(t, l)
 	})
 }
