@@ -124,6 +124,7 @@ func TestJobsThatAreRefused(t *testing.T) {
 		`{"image":"migrate:1","memory":{"limitMiB":256},"retries":11}`, `{"image":"migrate:1","memory":{"limitMiB":256},"deadlineSeconds":5}`,
 		`{"image":"migrate:1","memory":{"limitMiB":256},"placement":{"spread":["zone"]}}`,
 		`{"image":"migrate:1","memory":{"limitMiB":256},"kubernetes":{"namespace":"shop"}}`,
+		`{"image":"migrate:1","cpu":256,"memory":{"limitMiB":256},"swarm":{"networks":["backend"]}}`,
 	} {
 		if x := d.send("PUT", "/v1/clusters/demo/jobs/other", body); x.StatusCode != http.StatusUnprocessableEntity && x.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", body, x.StatusCode, x.Body)

@@ -67,7 +67,7 @@ func (s *Stage) spec(image string) contract.ServiceSpec {
 		Rollout: contract.Rollout{DeadlineSeconds: 600},
 	}
 	if s.orchestrator == contract.Swarm {
-		spec.Role = "" // no task of a swarm has one of its own
+		spec.Role, spec.Container = "", "" // no task of a swarm has a role or a name of its own
 		spec.Ports[0].HostPort = publishedPort
 		spec.Memory.LimitMiB = 64
 		spec.Rollout.DeadlineSeconds = 1800 // real engines take their time while AWS's flies

@@ -904,7 +904,7 @@ type JobPage struct {
 type JobSpec struct {
 	Command []string `json:"command,omitempty,omitzero"`
 
-	// Container Name of the container; the job's name when absent.
+	// Container Name of the container; the job's name when absent. Not for swarm.
 	//
 	// Example: migrate
 	Container string `json:"container,omitempty,omitzero"`
@@ -936,6 +936,9 @@ type JobSpec struct {
 
 	// Secrets From the variable's name to the ARN of its value in Secrets Manager or Parameter Store.
 	Secrets map[string]string `json:"secrets,omitempty,omitzero"`
+
+	// Swarm What a job's task is given of the swarm's own. They mean the same as those of a service.
+	Swarm SwarmJob `json:"swarm,omitempty,omitzero"`
 }
 
 // JobStatus Lost is a job of which nobody could find out how it ended; something of it may be left.
@@ -1256,7 +1259,7 @@ type PolicySpec struct {
 type Port struct {
 	ContainerPort int `json:"containerPort"`
 
-	// HostPort Chosen freely when absent.
+	// HostPort Chosen freely when absent; on swarm, a port without one is not published, but for that of `loadBalancer`.
 	HostPort int          `json:"hostPort,omitempty,omitzero"`
 	Protocol PortProtocol `json:"protocol,omitempty,omitzero"`
 }
@@ -1384,7 +1387,7 @@ type ServicePage struct {
 type ServiceSpec struct {
 	Command []string `json:"command,omitempty,omitzero"`
 
-	// Container Name of the container; the service's name when absent.
+	// Container Name of the container; the service's name when absent. Not for swarm.
 	//
 	// Example: webapp
 	Container string `json:"container,omitempty,omitzero"`
@@ -1481,6 +1484,16 @@ type SwarmFile struct {
 	//
 	// Example: /etc/web.conf
 	Path string `json:"path,omitempty,omitzero"`
+}
+
+// SwarmJob What a job's task is given of the swarm's own. They mean the same as those of a service.
+type SwarmJob struct {
+	Configs []SwarmFile  `json:"configs,omitempty,omitzero"`
+	Mounts  []SwarmMount `json:"mounts,omitempty,omitzero"`
+
+	// Networks Names of existing overlay networks that the task joins.
+	Networks    []SwarmName `json:"networks,omitempty,omitzero"`
+	SecretFiles []SwarmFile `json:"secretFiles,omitempty,omitzero"`
 }
 
 // SwarmManagers defines model for SwarmManagers.

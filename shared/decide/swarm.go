@@ -112,6 +112,8 @@ func (b *blame) adoptedSwarm(spec contract.ClusterSpec) {
 		b.add("/adopted/credentials", "is missing: Portolan speaks to an engine over the network with mutual TLS only")
 	case sockets == 0:
 		b.credentials(spec)
+	case spec.Swarm.ServerName != "":
+		b.add("/swarm/serverName", "must be left out: a socket takes no certificates")
 	}
 	switch {
 	case spec.Network.VpcId == "":

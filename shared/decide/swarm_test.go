@@ -85,6 +85,7 @@ func TestCheckSwarmCluster(t *testing.T) {
 
 		"a socket":                   {onSocket, func(*contract.ClusterSpec) {}, nil},
 		"a socket with certificates": {onSocket, func(s *contract.ClusterSpec) { s.Adopted = adopted().Adopted }, []string{"/adopted/credentials"}},
+		"a socket with a name":       {onSocket, func(s *contract.ClusterSpec) { s.Swarm.ServerName = "engines.shop" }, []string{"/swarm/serverName"}},
 		"a socket in a VPC":          {onSocket, func(s *contract.ClusterSpec) { s.Network = existing("") }, []string{"/network"}},
 		"half a path":                {onSocket, func(s *contract.ClusterSpec) { s.Swarm.Addresses[0] = "unix://docker.sock" }, []string{"/swarm/addresses/0"}},
 		"a socket and an address": {onSocket, func(s *contract.ClusterSpec) { s.Swarm.Addresses = append(s.Swarm.Addresses, "10.0.0.1:2376") },

@@ -58,6 +58,9 @@ func AsService(spec contract.JobSpec) contract.ServiceSpec {
 		Container: spec.Container, Image: spec.Image, Command: spec.Command, Environment: spec.Environment,
 		Secrets: spec.Secrets, Cpu: spec.Cpu, Memory: spec.Memory, Role: spec.Role, Placement: spec.Placement,
 		Logging: spec.Logging, Ecs: spec.Ecs, Kubernetes: spec.Kubernetes,
+		Swarm: contract.SwarmService{
+			Networks: spec.Swarm.Networks, Configs: spec.Swarm.Configs, SecretFiles: spec.Swarm.SecretFiles, Mounts: spec.Swarm.Mounts,
+		},
 	}
 }
 

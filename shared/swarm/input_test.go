@@ -302,6 +302,21 @@ func TestWhatTheSwarmDoesNotHave(t *testing.T) {
 		if err != nil || found.Service.Spec.TaskTemplate.ContainerSpec.Secrets[0].SecretID != made.ID {
 			b.Errorf("got %+v, %v", found, err)
 		}
+		job := orchestrator.Job{Cluster: b.ref, Name: "migrate", Operation: "01JOB", Spec: contract.JobSpec{
+			Image: "example.com/exit-0:1", Memory: contract.Memory{LimitMiB: 64},
+			Swarm: contract.SwarmJob{SecretFiles: []contract.SwarmFile{{Name: "database"}}, Networks: []string{"backend"}},
+		}}
+		if err := b.driver.RunJob(b.Context(), job); !fault.IsInvalid(err) || fault.FieldsOf(err)[0].Pointer != "/swarm/networks/0" {
+			b.Errorf("got %v", err)
+		}
+		job.Spec.Swarm.Networks = nil
+		if err := b.driver.RunJob(b.Context(), job); err != nil {
+			b.Fatal(err)
+		}
+		found, err = b.by(0).ServiceInspect(b.Context(), "job_migrate", client.ServiceInspectOptions{})
+		if err != nil || found.Service.Spec.TaskTemplate.ContainerSpec.Secrets[0].SecretID != made.ID {
+			b.Errorf("got %+v, %v", found, err)
+		}
 	})
 }
 

@@ -25,15 +25,16 @@ const labelJob = "portolan.job"
 // that the swarm starts no other: it decides so at once.
 const forgotten = 10 * time.Second
 
-// RunJob implements orchestrator.Jobs. It makes one request to look for the job and one
-// to make it. The swarm itself starts another task when one failed.
+// RunJob implements orchestrator.Jobs. It makes one request to look for the job, one for
+// each kind of thing that it names (networks, secrets, configs), and one to make it. The
+// swarm itself starts another task when one failed.
 func (d *Driver) RunJob(ctx context.Context, job orchestrator.Job) error {
 	facts, err := factsOf(job.Cluster)
 	if err != nil {
 		return err
 	}
-	cluster := swarmspec.Cluster{Balanced: facts.ListenerARN != "", Logs: facts.LogGroup != ""}
-	if fields := swarmspec.Runnable(cluster, job.Name, orchestrator.AsService(job.Spec)); len(fields) > 0 {
+	cluster, spec := swarmspec.Cluster{Balanced: facts.ListenerARN != "", Logs: facts.LogGroup != ""}, orchestrator.AsService(job.Spec)
+	if fields := swarmspec.Runnable(cluster, job.Name, spec); len(fields) > 0 {
 		return fault.NewInvalid(fields, "Swarm cannot run job %s", job.Name)
 	}
 	c, err := d.connect(ctx, job.Cluster)
@@ -43,9 +44,13 @@ func (d *Driver) RunJob(ctx context.Context, job orchestrator.Job) error {
 	if existing, err := c.job(ctx, job); existing != nil || err != nil {
 		return err
 	}
+	named, err := c.references(ctx, spec)
+	if err != nil {
+		return err
+	}
 	timed, cancel := context.WithTimeout(ctx, requestDeadline)
 	defer cancel()
-	_, err = c.client.ServiceCreate(timed, client.ServiceCreateOptions{Spec: jobSpec(job, facts, d.config.AWS.Region)})
+	_, err = c.client.ServiceCreate(timed, client.ServiceCreateOptions{Spec: jobSpec(job, facts, d.config.AWS.Region, named)})
 	err = classify(err, "creating job "+job.Name)
 	if !fault.IsConflict(err) {
 		return err
@@ -72,9 +77,9 @@ func (c *connection) job(ctx context.Context, job orchestrator.Job) (*swarm.Serv
 }
 
 // jobSpec says a job in the swarm's words.
-func jobSpec(job orchestrator.Job, facts orchestrator.SwarmFacts, region string) swarm.ServiceSpec {
+func jobSpec(job orchestrator.Job, facts orchestrator.SwarmFacts, region string, named references) swarm.ServiceSpec {
 	ref := orchestrator.ServiceRef{Cluster: job.Cluster, Name: jobPrefix + job.Name}
-	w := workload{facts: facts, region: region, release: orchestrator.Release{
+	w := workload{facts: facts, region: region, references: named, release: orchestrator.Release{
 		Service: ref, Spec: orchestrator.AsService(job.Spec), Image: job.Spec.Image, Operation: job.Operation,
 	}}
 	spec := w.spec()

@@ -46,7 +46,7 @@ func (c *connection) references(ctx context.Context, spec contract.ServiceSpec) 
 		return r, err
 	}
 	if len(missing) > 0 {
-		return r, fault.NewInvalid(missing, "the service names what is not on the swarm")
+		return r, fault.NewInvalid(missing, "the description names what is not on the swarm")
 	}
 	return r, nil
 }

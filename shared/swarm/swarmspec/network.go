@@ -81,6 +81,9 @@ func (c *checker) loadBalancer() {
 
 // certificates are for ports that become listeners.
 func (c *checker) certificates() {
+	if wanted := c.spec.Swarm.Listeners; wanted != nil && *wanted && !c.cluster.Balanced {
+		c.refuse("/swarm/listeners", "the cluster has no load balancer that Portolan made, and so no listeners")
+	}
 	listeners := map[int]bool{}
 	for _, port := range c.spec.Ports {
 		if port.HostPort != 0 && protocolOf(port) == contract.Tcp {

@@ -33,7 +33,7 @@ func Check(cluster Cluster, service string, spec contract.ServiceSpec) []fault.F
 }
 
 // Runnable is what Check returns but for what a release is only told to whom, and which no
-// engine sees: its role.
+// engine sees: its role, and the container's name.
 func Runnable(cluster Cluster, service string, spec contract.ServiceSpec) []fault.Field {
 	c := &checker{cluster: cluster, service: service, spec: spec}
 	c.names()
@@ -74,6 +74,9 @@ func (c *checker) names() {
 const serviceMax = 63
 
 func (c *checker) identity() {
+	if c.spec.Container != "" {
+		c.refuse("/container", "must be left out: a swarm names containers itself, after the service and the task")
+	}
 	if c.spec.Role != "" {
 		c.refuse("/role", "a task has no IAM role of its own: all tasks of a node can have that of its instance and no other. "+
 			"Services that need roles belong on ecs, or on kubernetes in EKS")

@@ -37,6 +37,13 @@ func TestCheck(t *testing.T) {
 		words   string
 	}{
 		{"it fits", func(*spec) {}, "", ""},
+		{"a container's name", func(s *spec) { s.Container = "webapp" }, "/container", "names containers itself"},
+		{"spread over nodes first", func(s *spec) {
+			s.Placement.Spread = []contract.PlacementSpread{contract.Node, contract.Zone}
+		}, "/placement/spread", "zone comes before node"},
+		{"spread over zones first", func(s *spec) {
+			s.Placement.Spread = []contract.PlacementSpread{contract.Zone, contract.Node}
+		}, "", ""},
 		{"a role", func(s *spec) { s.Role = "arn" }, "/role", "no IAM role of its own"},
 		{"no memory", func(s *spec) { s.Memory = contract.Memory{} }, "/memory", "is needed"},
 		{"reservation above the limit", func(s *spec) { s.Memory.ReservationMiB = 65 }, "/memory/reservationMiB", "above the limit of 64"},
@@ -135,13 +142,14 @@ func TestCheck(t *testing.T) {
 // What the cluster's own has to give is refused where somebody else made the cluster.
 func TestCheckOnAnAdoptedSwarm(t *testing.T) {
 	spec := fits()
-	spec.Logging.Driver = contract.Awslogs
+	yes := true
+	spec.Logging.Driver, spec.Swarm.Listeners = contract.Awslogs, &yes
 	fields := swarmspec.Check(swarmspec.Cluster{}, strings.Repeat("a", 64), spec)
 	var pointers []string
 	for _, field := range fields {
 		pointers = append(pointers, field.Pointer)
 	}
-	if got := strings.Join(pointers, " "); got != "/name /loadBalancer /swarm/certificates/0 /logging/driver" {
+	if got := strings.Join(pointers, " "); got != "/name /loadBalancer /swarm/listeners /swarm/certificates/0 /logging/driver" {
 		t.Errorf("got %s", got)
 	}
 }

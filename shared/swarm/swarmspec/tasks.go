@@ -70,6 +70,10 @@ func labelled(name string) bool {
 }
 
 func (c *checker) placement() {
+	zone, node := slices.Index(c.spec.Placement.Spread, contract.Zone), slices.Index(c.spec.Placement.Spread, contract.Node)
+	if zone > node && node >= 0 {
+		c.refuse("/placement/spread", "a swarm spreads over nodes last of all, so zone comes before node")
+	}
 	for i, constraint := range c.spec.Placement.Constraints {
 		pointer := fmt.Sprintf("/placement/constraints/%d", i)
 		if constraint.Operator == contract.In && len(constraint.Values) > 1 {
