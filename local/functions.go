@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,10 +62,34 @@ func of[H, In, Out any](build func(*environment.Environment) *H,
 	handle func(*H, context.Context, In) (Out, error)) Builder {
 	return func(env *environment.Environment) lambda.Handler {
 		h := build(env)
-		return lambda.NewHandler(fault.Boundary(func(ctx context.Context, in In) (Out, error) {
+		return invoked[In, Out](fault.Boundary(func(ctx context.Context, in In) (Out, error) {
 			return handle(h, ctx, in)
 		}))
 	}
+}
+
+// invoked is a function as Lambda invokes it, JSON in and JSON out. lambda.NewHandler is
+// for an environment with one call at a time: what its Invoke answers is a buffer that it
+// has given back already, and another call may be writing into.
+type invoked[In, Out any] func(context.Context, In) (Out, error)
+
+// Invoke decodes the payload, runs the function and encodes its answer.
+func (f invoked[In, Out]) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	var in In
+	if err := json.Unmarshal(payload, &in); err != nil {
+		return nil, err
+	}
+	out, err := f(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	var answer bytes.Buffer
+	encoder := json.NewEncoder(&answer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(out); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(answer.Bytes(), []byte("\n")), nil
 }
 
 // A runtime runs functions as Lambda does: with a time-out, under a role of their
