@@ -98,8 +98,8 @@ func (h *Handler) drain(ctx context.Context, w *work) (State, error) {
 	return out, fault.IgnoreNotFound(w.driver.Drain(ctx, w.ref()))
 }
 
-// observeDrain counts the tasks that are left on a node, and asks whether the
-// quorum holds without it.
+// observeDrain counts the tasks that are left on a node. A manager stays one: who only has
+// it drained takes it back later.
 func (h *Handler) observeDrain(ctx context.Context, w *work) (State, error) {
 	out := w.State
 	out.Looks++
@@ -126,7 +126,6 @@ func (h *Handler) observeDrain(ctx context.Context, w *work) (State, error) {
 	late := !h.Now().Before(w.State.Deadline)
 	switch {
 	case status.Drained(), late && w.Force:
-		return out, h.demote(ctx, w)
 	case late:
 		out.Verdict = failed
 	default:
@@ -144,12 +143,10 @@ func (h *Handler) demote(ctx context.Context, w *work) error {
 	if !ok {
 		return fmt.Errorf("the driver says that it has a quorum, and cannot count it")
 	}
-	if last, err := w.isLast(ctx); last || err != nil {
-		return err
-	}
-	return managers.Demote(ctx, w.ref())
+	return fault.IgnoreNotFound(managers.Demote(ctx, w.ref()))
 }
 
+// leave lets the node go, which it does only if the quorum holds without it.
 func (h *Handler) leave(ctx context.Context, w *work) (State, error) {
 	out := State{Instance: w.Node.Instance}
 	if !w.joined() {
@@ -159,6 +156,9 @@ func (h *Handler) leave(ctx context.Context, w *work) (State, error) {
 		return out, err
 	}
 	if err := w.passes(ctx); err != nil {
+		return State{}, err
+	}
+	if err := h.demote(ctx, w); err != nil {
 		return State{}, err
 	}
 	return out, fault.IgnoreNotFound(w.driver.Leave(ctx, w.ref()))

@@ -313,32 +313,38 @@ func TestNodeThatIsGonePasses(t *testing.T) {
 // No node leaves that the quorum needs, by force neither.
 func TestQuorumHolds(t *testing.T) {
 	for _, force := range []bool{false, true} {
-		play(t, simulated.Config{Nodes: 3, Managers: 3, Stop: 2 * time.Hour}, func(s *scene) {
-			s.run(3)
+		play(t, simulated.Config{Nodes: 3, Managers: 3}, func(s *scene) {
 			nodes := s.nodes()
 			s.cluster.KillNode(nodes[1].ID)
 			s.cluster.KillNode(nodes[2].ID)
 			in := In{Call: s.call, Node: decide.NodeID{ID: nodes[0].ID, Instance: nodes[0].Instance}, Force: force}
-			in.Step = "ObserveDrain"
-			_, err := s.Handle(s.Context(), in)
-			if fault.IsConflict(err) != force {
+			in.Step = "LeaveCluster"
+			if _, err := s.Handle(s.Context(), in); !fault.IsConflict(err) {
 				t.Errorf("force %v: %v", force, err)
 			}
-			if !s.nodes()[0].Manager {
-				t.Error("the last manager was demoted")
+			if left := s.nodes(); len(left) != 3 || !left[0].Manager {
+				t.Errorf("the last manager was demoted: %+v", left)
 			}
 		})
 	}
 }
 
-func TestManagerIsDemotedBeforeItLeaves(t *testing.T) {
+// A manager that is only drained serves on as one: it is demoted as it leaves.
+func TestManagerIsDemotedAsItLeaves(t *testing.T) {
 	play(t, simulated.Config{Nodes: 3, Managers: 3}, func(s *scene) {
 		node := s.nodes()[0]
 		id := decide.NodeID{ID: node.ID, Instance: node.Instance}
-		if out := s.pass(id, false); out.Verdict != drained || s.nodes()[0].Manager {
-			t.Errorf("got %+v", out)
+		if out := s.pass(id, false); out.Verdict != drained || !s.nodes()[0].Manager {
+			t.Errorf("drained: %+v of %+v", out, s.nodes())
 		}
-		s.do(In{Call: called("LeaveCluster"), Node: id})
+		s.do(In{Call: called("UncordonNode"), Node: id})
+		if taken := s.nodes()[0]; !taken.Manager || taken.State != orchestrator.NodeReady {
+			t.Errorf("taken back: %+v", taken)
+		}
+		s.pass(id, false)
+		if s.do(In{Call: called("LeaveCluster"), Node: id}); len(s.nodes()) != 2 {
+			t.Errorf("left are %+v", s.nodes())
+		}
 	})
 }
 
