@@ -3,14 +3,10 @@ package simulate
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
 
 	"portolan/shared/contract"
-	"portolan/shared/model"
 )
 
 // Marks that Portolan makes on what is its own, which are part of what it promises.
@@ -72,83 +68,6 @@ func (o *oracle) runningInSwarm(cluster, name string) running {
 	return seen
 }
 
-// members count the managers that have a vote.
-type members struct{ count, reachable int }
-
-func (m members) majority() bool { return m.reachable > m.count/2 }
-
-// membersOf counts managers, but for one.
-func membersOf(nodes []swarm.Node, but ...string) (m members) {
-	for _, n := range nodes {
-		if n.ManagerStatus == nil || slices.Contains(but, n.ID) {
-			continue
-		}
-		m.count++
-		if n.ManagerStatus.Reachability == swarm.ReachabilityReachable {
-			m.reachable++
-		}
-	}
-	return m
-}
-
-// leavesSwarm checks that a node leaves only when it is empty and no manager, and that a
-// manager becomes none only when it is empty, and the others keep a majority.
-func leavesSwarm(o *oracle, c *call) {
-	if !c.changesSwarm() {
-		return
-	}
-	path := c.enginePath()
-	if len(path) < 2 || path[0] != "nodes" {
-		return
-	}
-	s := o.w.dockerSwarm(c.cluster)
-	nodes := s.nodes()
-	at := slices.IndexFunc(nodes, func(n swarm.Node) bool { return n.ID == path[1] })
-	if at < 0 {
-		return
-	}
-	var wish swarm.NodeSpec
-	_ = json.Unmarshal(c.engine.Body, &wish) // what it cannot read wishes nothing
-	n := nodes[at]
-	switch {
-	case c.engine.Method == http.MethodDelete:
-		o.emptyNode(s, c.cluster, n, "is removed")
-		if n.ManagerStatus != nil {
-			o.broken(5, "node %s of %s is removed while it is a manager", n.ID, c.cluster)
-		}
-	case n.Spec.Role == swarm.NodeRoleManager && wish.Role == swarm.NodeRoleWorker:
-		o.emptyNode(s, c.cluster, n, "is demoted")
-		if now, then := membersOf(nodes), membersOf(nodes, n.ID); !now.majority() || !then.majority() {
-			o.broken(5, "manager %s of %s is demoted, of %+v, and %+v are left", n.ID, c.cluster, now, then)
-		}
-	}
-}
-
-// emptyNode checks that a node which is up takes no tasks and has none.
-func (o *oracle) emptyNode(s dockerSwarm, cluster string, n swarm.Node, what string) {
-	if n.Status.State != swarm.NodeStateReady || o.retiring(cluster) {
-		return
-	}
-	if n.Spec.Availability == swarm.NodeAvailabilityActive {
-		o.broken(5, "node %s of %s %s while it takes tasks", n.ID, cluster, what)
-	} else if left := s.tasksOn(n.ID); len(left) > 0 {
-		o.broken(5, "node %s of %s %s with %d tasks", n.ID, cluster, what, len(left))
-	}
-}
-
-// emptyInSwarm checks that an instance which is about to end is no node of the swarm any
-// more, or one that is down.
-func (o *oracle) emptyInSwarm(cluster, instance string) {
-	if o.retiring(cluster) {
-		return
-	}
-	for _, n := range o.w.dockerSwarm(cluster).nodes() {
-		if n.Spec.Labels[instanceOfNode] == instance && n.Status.State == swarm.NodeStateReady {
-			o.broken(5, "instance %s is terminated while it is node %s of %s", instance, n.ID, cluster)
-		}
-	}
-}
-
 // nodesInSwarm are the nodes of a swarm.
 func (o *oracle) nodesInSwarm(cluster string) (out []node) {
 	s := o.w.dockerSwarm(cluster)
@@ -156,33 +75,4 @@ func (o *oracle) nodesInSwarm(cluster string) (out []node) {
 		out = append(out, node{n.ID, n.Spec.Availability != swarm.NodeAvailabilityActive, len(s.tasksOn(n.ID))})
 	}
 	return out
-}
-
-// swarmIsWhole checks that a swarm's managers are as many as wanted, and all there.
-func (o *oracle) swarmIsWhole(c *model.Cluster) {
-	if !o.w.ofSwarm(c.Name()) {
-		return
-	}
-	nodes := o.w.dockerSwarm(c.Name()).nodes()
-	down := slices.ContainsFunc(nodes, func(n swarm.Node) bool { return n.Status.State != swarm.NodeStateReady })
-	wanted, total := 0, 0
-	for _, pool := range c.NodePools {
-		total += pool.Size
-		if pool.Name == managersPool {
-			wanted = pool.Size
-		}
-	}
-	if m := membersOf(nodes); m.count != wanted || m.reachable != wanted || down || len(nodes) != total {
-		o.broken(5, "swarm %s is to have %d managers among %d nodes, and has %+v among %d: %s", c.Name(), wanted, total, m, len(nodes),
-			told(nodes))
-	}
-}
-
-func told(nodes []swarm.Node) string {
-	var all []string
-	for _, n := range nodes {
-		all = append(all, n.Spec.Labels[instanceOfNode]+" "+string(n.Spec.Role)+" "+string(n.Status.State)+" "+
-			strconv.FormatBool(n.ManagerStatus != nil))
-	}
-	return strings.Join(all, ", ")
 }

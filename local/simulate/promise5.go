@@ -18,7 +18,7 @@ var drained = promise{number: 5, call: leavesEmpty, end: poolsAsWanted}
 
 func leavesEmpty(o *oracle, c *call) {
 	cordonedThere(o, c)
-	leavesSwarm(o, c)
+	keepsQuorum(o, c)
 	if c.service == "ecs" && c.operation == "DeregisterContainerInstance" {
 		var in struct{ ContainerInstance string }
 		_ = json.Unmarshal(c.body, &in) // what it cannot read names nothing

@@ -36,6 +36,7 @@ func init() {
 	flag.IntVar(&usual.Clusters, "clusters", usual.Clusters, "clusters of each seed")
 	flag.IntVar(&usual.Hours, "hours", usual.Hours, "simulated hours of each seed")
 	flag.IntVar(&usual.Steps, "steps", usual.Steps, "drawn steps of each seed")
+	flag.BoolVar(&usual.Swarm, "swarms", usual.Swarm, "new clusters on instances are Docker swarms")
 	flag.Float64Var(&usual.Stops, "stops", usual.Stops, "chance that an execution is stopped after a step")
 	flag.Float64Var(&usual.Leases, "leases", usual.Leases, "chance that a lease runs out after a step")
 	flag.Float64Var(&usual.Takeovers, "takeovers", usual.Takeovers, "chance that a lease goes to another operation after a step")
