@@ -164,7 +164,7 @@ func (h *Handler) apply(ctx context.Context, w *work, number int64) (*model.Rele
 	}
 	return release, w.driver.Apply(ctx, orchestrator.Release{
 		Service: w.ref(), Number: number, Spec: release.Spec, Image: release.Image, Commit: release.Commit,
-		Replicas: w.service.Replicas, Operation: w.In.Operation,
+		Replicas: w.service.Replicas, Operation: w.In.Operation, New: w.service.ReleaseObserved == 0,
 	})
 }
 

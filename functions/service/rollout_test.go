@@ -1,6 +1,8 @@
 package service
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -238,5 +240,31 @@ func TestFaultsOfTheOrchestratorKeepTheirKind(t *testing.T) {
 			s.Errorf("got %v", err)
 		}
 		s.deployed() // the step is retried, and finds its own work
+	})
+}
+
+// applied keeps whether the releases that were applied were of a new service.
+type applied struct {
+	orchestrator.Services
+	isNew []bool
+}
+
+func (a *applied) Apply(ctx context.Context, release orchestrator.Release) error {
+	a.isNew = append(a.isNew, release.New)
+	return a.Services.Apply(ctx, release)
+}
+
+func TestAServiceIsNewUntilAReleaseWasInEffect(t *testing.T) {
+	play(t, contract.KindDeploy, []string{"web:1", "crash"}, func(s *scene) {
+		a := &applied{Services: s.cluster}
+		s.Orchestrator = func(*model.Cluster, string) orchestrator.Services { return a }
+		s.do("ApplyRelease", State{})
+		s.deployed()
+		s.want(2)
+		state := s.watch("ObserveRollout", s.do("ApplyRelease", State{}))
+		s.watch("ObserveRollBack", s.do("RollBack", state))
+		if want := []bool{true, true, false, false}; !slices.Equal(a.isNew, want) {
+			s.Errorf("new were %v, want %v", a.isNew, want)
+		}
 	})
 }

@@ -146,6 +146,7 @@ func (s *Server) apply(tx *store.Tx, q *request, raw []byte, old store.Object) (
 			return nil, apierrors.NewConflict(q.groupResource(), q.name, fmt.Errorf("uid mismatch: the provided object specified uid %s, "+
 				"and no existing object was found", uid))
 		}
+		o.SetResourceVersion("") // it says only which object is not meant
 		return s.make(tx, q, o, noted)
 	}
 	if err := place(q, o); err != nil {

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -16,8 +17,9 @@ import (
 
 // Apply implements orchestrator.Services. For a service that exists it makes one
 // request to look and one to change the workload, and one for each companion that the
-// release changes; for a new one it also looks whether somebody made a companion before,
-// 11 in all. A service that has a role, or is in EKS, takes 3 calls of EKS more.
+// release changes. For a new one it makes one for each object, and looks only where
+// somebody else has one of that name. A service that has a role, or is in EKS, takes 3
+// calls of EKS more.
 //
 // A field that another manager has set is a Conflict, unless the release is in effect
 // already and somebody changed it past Portolan: what was ours is put right.
@@ -38,21 +40,57 @@ func (d *Driver) Apply(ctx context.Context, release orchestrator.Release) error 
 	if err != nil {
 		return err
 	}
-	existing, err := c.workload(ctx, ref)
-	if err != nil {
+	a := application{connection: c, release: release, namespace: namespaceOf(ref)}
+	giveRole := func() error { return d.giveRole(ctx, facts, release) }
+	if release.New {
+		if err := a.makeAll(ctx, giveRole); !errors.Is(err, errThere) {
+			return err
+		}
+	}
+	if a.existing, err = c.workload(ctx, ref, workloadKind(release.Spec)); err != nil {
 		return err
 	}
-	if err := changeable(existing, release); err != nil {
+	if err := changeable(a.existing, release); err != nil {
 		return err
 	}
-	a := application{connection: c, release: release, namespace: namespaceOf(ref), existing: existing}
-	if a.attempt, err = d.attempt(ctx, c, existing, release); err != nil {
+	if a.attempt, err = d.attempt(ctx, c, a.existing, release); err != nil {
 		return err
 	}
-	if err := d.giveRole(ctx, facts, release); err != nil {
+	if err := giveRole(); err != nil {
 		return err
 	}
 	return a.do(ctx)
+}
+
+// errThere means that something of a service is there already that was taken for new.
+var errThere = fault.New(fault.Conflict, "something of its name is there")
+
+// makeAll makes the objects of a service of which nothing is there, without a look. It
+// ends with errThere when the first one is, or the workload is: what it made by then is
+// marked, and is found by the look that follows.
+func (a *application) makeAll(ctx context.Context, giveRole func() error) error {
+	blind := *a
+	blind.blind = true
+	wishes, err := blind.companions(ctx)
+	if err != nil {
+		return err
+	}
+	if err := giveRole(); err != nil {
+		return err
+	}
+	if err := blind.applyCompanions(ctx, wishes, false); err != nil {
+		return err
+	}
+	workload, err := blind.workloadWish(wishes)
+	if err != nil {
+		return err
+	}
+	send, _ := blind.replicas()
+	workload.replicas(send)
+	if err := blind.makeNew(ctx, workload); !fault.IsConflict(err) {
+		return err
+	}
+	return errThere
 }
 
 // changeable says whether what exists may become the release.
@@ -107,6 +145,9 @@ type application struct {
 	namespace string
 	existing  *workload
 	attempt   string
+
+	// blind is set where nothing was looked at yet.
+	blind bool
 }
 
 // again says whether the release is the one that was applied last.
@@ -134,10 +175,8 @@ func (a *application) do(ctx context.Context) error {
 		return err
 	}
 	if !unchanged || send != nil && int(*send) != a.existing.desired {
-		if send != nil {
-			workload.body["spec"].(map[string]any)["replicas"] = *send
-		}
-		if err := a.apply(ctx, workload, a.force(), nil); err != nil {
+		workload.replicas(send)
+		if err := a.put(ctx, workload); err != nil {
 			return err
 		}
 	}
@@ -145,6 +184,26 @@ func (a *application) do(ctx context.Context) error {
 		return a.scale(ctx, a.existing, a.release.Replicas)
 	}
 	return nil
+}
+
+// put makes the workload, or changes it. What is made has the mark that we did, so what
+// somebody else made since the look is left alone.
+func (a *application) put(ctx context.Context, workload wish) error {
+	if a.existing != nil {
+		return a.apply(ctx, workload, a.force(), nil)
+	}
+	err := a.makeNew(ctx, workload)
+	if fault.IsConflict(err) {
+		return fault.Wrap(fault.Conflict, err, "%s was not there a moment ago", workload.say())
+	}
+	return err
+}
+
+// replicas asks for so many tasks, unless it is nil.
+func (w *wish) replicas(number *int32) {
+	if number != nil {
+		w.body["spec"].(map[string]any)["replicas"] = *number
+	}
 }
 
 func (a *application) replicas() (send *int32, scale bool) {

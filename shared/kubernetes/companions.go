@@ -9,6 +9,7 @@ import (
 
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"portolan/shared/fault"
 	"portolan/shared/orchestrator"
 )
 
@@ -48,8 +49,8 @@ func (w *wish) known() string {
 	return companionMade + w.hash[:8]
 }
 
-// companions are wished beside the workload. Those that were not known before are
-// looked for: what somebody else made is not ours to delete.
+// companions are wished beside the workload. Those that were not known before are made
+// at once.
 func (a *application) companions(ctx context.Context) ([]wish, error) {
 	var wishes []wish
 	before := a.existing.known()
@@ -58,24 +59,54 @@ func (a *application) companions(ctx context.Context) ([]wish, error) {
 		if err != nil {
 			return nil, err
 		}
-		made := true
-		if known, found := before[w.companion()]; found {
-			made = strings.HasPrefix(known, companionMade)
-		} else {
-			live, err := a.metadata(ctx, w.kind, w.namespace, w.name)
-			if err != nil {
+		w.set("annotations", map[string]string{annotationOperation: a.release.Operation})
+		known, found := before[w.companion()]
+		if !found || strings.HasPrefix(known, companionMade) {
+			w.mark()
+		}
+		if !found {
+			if err := a.makeCompanion(ctx, &w, a.blind && len(wishes) == 0); err != nil {
 				return nil, err
 			}
-			made = live == nil || live.Annotations[annotationMade] != ""
 		}
-		if made {
-			w.set("annotations", map[string]string{annotationMade: "true"})
-		}
-		w.set("annotations", map[string]string{annotationOperation: a.release.Operation})
 		wishes = append(wishes, w)
 	}
 	return wishes, nil
 }
+
+// makeCompanion makes a companion, with the mark that we did. What is there and has no
+// mark is somebody else's, and not ours to delete: it is only applied. The first one
+// tells whether to go on without a look.
+func (a *application) makeCompanion(ctx context.Context, w *wish, first bool) error {
+	err := a.makeNew(ctx, *w)
+	if w.made = err == nil; !fault.IsConflict(err) {
+		return err
+	}
+	if first {
+		return errThere
+	}
+	live, lookErr := a.metadata(ctx, w.kind, w.namespace, w.name)
+	switch {
+	case lookErr != nil:
+		return lookErr
+	case live == nil: // it went meanwhile, or the namespace does
+		return err
+	case live.DeletionTimestamp != nil:
+		return fault.New(fault.Conflict, "%s is being deleted", w.say())
+	case live.Annotations[annotationMade] == "":
+		w.unmark()
+		return nil
+	}
+	if of := live.Labels[labelPartOf]; of != "" && of != a.release.Service.Cluster.Name {
+		return fault.New(fault.Conflict, "%s belongs to cluster %q", w.say(), of)
+	}
+	return nil
+}
+
+// mark notes on an object that we made it.
+func (w *wish) mark() { w.set("annotations", map[string]string{annotationMade: "true"}) }
+
+func (w *wish) unmark() { delete(w.metadata()["annotations"].(map[string]any), annotationMade) }
 
 // applyCompanions applies those that the release changes, and takes away those that it
 // has no more. When it changes nothing they are read, because somebody else may have
@@ -85,6 +116,9 @@ func (a *application) applyCompanions(ctx context.Context, wishes []wish, unchan
 	for _, w := range wishes {
 		known := before[w.companion()]
 		delete(before, w.companion())
+		if w.made {
+			continue
+		}
 		right, err := a.asWished(ctx, w, known, unchanged)
 		if err != nil {
 			return err

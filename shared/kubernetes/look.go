@@ -21,28 +21,41 @@ const (
 	podsPages = 8
 )
 
-// workload returns what a service is on the cluster, or nil when there is nothing of
-// its name. It makes one request for a Deployment and two otherwise.
-func (c *connection) workload(ctx context.Context, ref orchestrator.ServiceRef) (*workload, error) {
+// workload returns what a service is on the cluster: a Deployment or a DaemonSet of
+// ours, or else what somebody else made of that kind and name; nil when there is none.
+// It makes one request for a Deployment of ours and two otherwise.
+func (c *connection) workload(ctx context.Context, ref orchestrator.ServiceRef, of kind) (*workload, error) {
+	var theirs *workload
+	for _, read := range []func(context.Context, orchestrator.ServiceRef) (*workload, error){c.deployment, c.daemonSet} {
+		w, err := read(ctx, ref)
+		switch {
+		case fault.IsNotFound(err):
+		case err != nil:
+			return nil, err
+		case w.ours():
+			return w, nil
+		case w.kind == of:
+			theirs = w
+		}
+	}
+	return theirs, nil
+}
+
+func (c *connection) deployment(ctx context.Context, ref orchestrator.ServiceRef) (*workload, error) {
 	var deployment apps.Deployment
 	err := c.get(ctx, deployments, namespaceOf(ref), ref.Name, &deployment)
-	if err == nil {
-		return deploymentSeen(&deployment), nil
-	}
-	if !fault.IsNotFound(err) {
-		return nil, err
-	}
+	return deploymentSeen(&deployment), err
+}
+
+func (c *connection) daemonSet(ctx context.Context, ref orchestrator.ServiceRef) (*workload, error) {
 	var daemonSet apps.DaemonSet
-	err = c.get(ctx, daemonSets, namespaceOf(ref), ref.Name, &daemonSet)
-	if err == nil {
-		return daemonSetSeen(&daemonSet), nil
-	}
-	return nil, fault.IgnoreNotFound(err)
+	err := c.get(ctx, daemonSets, namespaceOf(ref), ref.Name, &daemonSet)
+	return daemonSetSeen(&daemonSet), err
 }
 
 // service returns the workload of a service of ours. NotFound when there is none.
 func (c *connection) service(ctx context.Context, ref orchestrator.ServiceRef) (*workload, error) {
-	w, err := c.workload(ctx, ref)
+	w, err := c.workload(ctx, ref, deployments)
 	if err != nil {
 		return nil, err
 	}

@@ -10,17 +10,18 @@ import (
 	"portolan/shared/orchestrator"
 )
 
-// rolloutMax is what the rollout of a release may cost, beside watches.
-const rolloutMax = 6
-
-// newMax is what the first release of a service costs: a write for each of five objects,
-// a look whether somebody else has one of their names for each of these and for a
-// DaemonSet, and the two looks of a rollout.
-const newMax = 13
+// newMax is what the first release of a service may cost, beside watches: a write for
+// each of five objects, and the look that a rollout begins with. A further release takes
+// a look, a write, and that look.
+const (
+	newMax     = 6
+	rolloutMax = 3
+)
 
 func TestARolloutCostsFewRequests(t *testing.T) {
 	onPier(t, func(p *pier) {
 		release := p.release(1, "web", 3)
+		release.New = true
 		seen := p.rollOut(release)
 		if seen.Rollout.State != orchestrator.RolledOut || seen.Running != 3 {
 			p.Fatalf("got %+v", seen)

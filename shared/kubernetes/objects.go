@@ -49,6 +49,9 @@ type wish struct {
 	// hash stands for the body but for annotations that come later, fields for the names
 	// of the fields below its spec.
 	hash, fields string
+
+	// made says that the object was made just now, and needs nothing more.
+	made bool
 }
 
 // wishFor makes an object ours by its labels, and leaves out what is not set.

@@ -2,6 +2,7 @@ package kubernetes_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,6 +32,10 @@ type pier struct {
 
 	mu    sync.Mutex
 	asked []string
+
+	// lose, where it is set, says of a request whether nobody answers it, and whether it
+	// has its effect all the same.
+	lose func(*http.Request) (lost, effect bool)
 }
 
 // RoundTrip keeps what the driver asks.
@@ -42,7 +47,18 @@ func (p *pier) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	p.asked = append(p.asked, what+" "+r.URL.Path)
 	p.mu.Unlock()
-	return p.server.RoundTrip(r)
+	lost, effect := false, true
+	if p.lose != nil {
+		lost, effect = p.lose(r)
+	}
+	if !effect {
+		return nil, io.ErrUnexpectedEOF
+	}
+	response, err := p.server.RoundTrip(r)
+	if lost && err == nil {
+		return nil, errors.Join(io.ErrUnexpectedEOF, response.Body.Close())
+	}
+	return response, err
 }
 
 // counted are how many requests were made since the last call, of which how many wrote,
@@ -147,4 +163,13 @@ func (p *pier) must(err error) {
 	if err != nil {
 		p.Fatal(err)
 	}
+}
+
+func contains(text string, words ...string) bool {
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			return false
+		}
+	}
+	return true
 }

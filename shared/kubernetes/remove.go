@@ -30,7 +30,7 @@ func (d *Driver) Remove(ctx context.Context, ref orchestrator.ServiceRef) (left 
 	if err != nil {
 		return nil, err
 	}
-	w, err := c.workload(ctx, ref)
+	w, err := c.workload(ctx, ref, deployments)
 	if err != nil {
 		return nil, err
 	}

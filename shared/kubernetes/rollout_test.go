@@ -90,8 +90,13 @@ func TestAReleaseThatChangesNothingWritesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := onField(t)
 			release := f.release(1, "web", 1)
-			release.Spec = describe(release.Spec)
+			release.Spec, release.New = describe(release.Spec), true
+			f.requests.Store(0)
 			f.apply(release)
+			if made := f.left(t); int(f.requests.Load()) > len(made) { // pods and ReplicaSets are among them
+				t.Errorf("a new service took %d requests for %q", f.requests.Load(), made)
+			}
+			release.New = false
 			if seen := f.seen("web", func(o orchestrator.Observation) bool { return o.Running > 0 || name == "whole" }); seen.Foreign != "" {
 				t.Errorf("a fresh release looks changed: %+v", seen)
 			}
@@ -130,23 +135,32 @@ func (f *field) gone(service string) {
 
 func TestARolloutIsWatchedAndNotPolled(t *testing.T) {
 	f := onField(t)
-	f.rollOut(f.release(1, "web", 3))
-	for number, image := range map[int64]string{2: "shop", 3: "fail-crash"} {
+	for number, image := range []string{1: "web", 2: "shop", 3: "fail-crash", 4: "web"} {
+		if number == 0 {
+			continue
+		}
 		f.requests.Store(0)
 		f.watches.Store(0)
-		f.apply(f.release(number, image, 3))
+		release := f.release(int64(number), image, 3)
+		release.New = number == 1
+		f.apply(release)
 		seen, err := f.driver.Watch(t.Context(), f.service("web"), time.Now().Add(time.Minute))
 		f.must(err)
-		if image == "shop" && (seen.Rollout.State != orchestrator.RolledOut || seen.Running != 3 || seen.InEffect != 2) {
+		good := image != "fail-crash"
+		if good && (seen.Rollout.State != orchestrator.RolledOut || seen.Running != 3 || seen.InEffect != int64(number)) {
 			t.Errorf("a good release ends as %+v", seen)
 		}
-		if image != "shop" && (seen.Rollout.State != orchestrator.Failed || !contains(seen.Rollout.Reason, "webapp", "code 1")) {
+		if !good && (seen.Rollout.State != orchestrator.Failed || seen.InEffect != 2 || seen.Running != 3 ||
+			!contains(seen.Rollout.Reason, "webapp", "code 1")) {
 			t.Errorf("a bad release ends as %+v", seen)
 		}
-		if f.requests.Load() > 6 || f.watches.Load() > 2 {
-			t.Errorf("a rollout made %d requests and %d watches", f.requests.Load(), f.watches.Load())
+		most := int64(rolloutMax)
+		if release.New {
+			most = newMax
 		}
-		f.rollOut(f.release(number+10, "web", 3))
+		if f.requests.Load() > most || f.watches.Load() > 2 {
+			t.Errorf("release %d made %d requests and %d watches", number, f.requests.Load(), f.watches.Load())
+		}
 	}
 	if _, err := f.driver.Watch(t.Context(), f.service("none"), time.Now().Add(time.Minute)); !fault.IsNotFound(err) {
 		t.Errorf("watching what does not exist: %v", err)

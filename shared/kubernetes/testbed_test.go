@@ -12,7 +12,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -291,13 +290,4 @@ func (f *field) seen(service string, want func(orchestrator.Observation) bool) o
 
 func (f *field) service(name string) orchestrator.ServiceRef {
 	return orchestrator.ServiceRef{Cluster: f.ref, Name: name}
-}
-
-func contains(text string, words ...string) bool {
-	for _, word := range words {
-		if !strings.Contains(text, word) {
-			return false
-		}
-	}
-	return true
 }

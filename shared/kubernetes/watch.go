@@ -28,8 +28,9 @@ const (
 	glance         = 5 * time.Second
 )
 
-// Watch implements orchestrator.Watcher. It makes two requests (three in global mode)
-// and two watches, of the workload and of its pods.
+// Watch implements orchestrator.Watcher. It makes one request (two in global mode) and two
+// watches, of the workload and of its pods. Pods are listed first where one page does not
+// hold them.
 func (d *Driver) Watch(ctx context.Context, ref orchestrator.ServiceRef, until time.Time) (orchestrator.Observation, error) {
 	c, err := d.connect(ctx, ref.Cluster)
 	if err != nil {
@@ -53,16 +54,24 @@ func (d *Driver) listen(ctx context.Context, c *connection, ref orchestrator.Ser
 	if err != nil {
 		return orchestrator.Observation{}, err
 	}
-	all, version, err := c.podsAt(ctx, w.Namespace, w.Name)
-	if err != nil {
-		return orchestrator.Observation{}, err
+	v := view{workload: w, pods: map[string]core.Pod{}, began: d.config.Now(), within: glance}
+	if c.facts.Connector != "" {
+		v.within += watchConnector
 	}
-	v := view{workload: w, pods: map[string]core.Pod{}}
-	for _, pod := range all {
-		v.pods[pod.Name] = pod
+	version := ""
+	if max(w.desired, w.current) > podsPage {
+		all, listed, err := c.podsAt(ctx, w.Namespace, w.Name)
+		if err != nil {
+			return orchestrator.Observation{}, err
+		}
+		for _, pod := range all {
+			v.pods[pod.Name] = pod
+		}
+		if version = listed; version == "" {
+			return v.observation(d.config.Now()), nil
+		}
 	}
-	seen := v.observation(d.config.Now())
-	if ended(seen) || version == "" {
+	if seen := v.observation(d.config.Now()); v.ended(seen, d.config.Now()) {
 		return seen, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -78,9 +87,6 @@ func (d *Driver) listen(ctx context.Context, c *connection, ref orchestrator.Ser
 	}
 	return d.hear(ctx, ref, &v, events, until)
 }
-
-// ended says whether there is nothing to wait for.
-func ended(seen orchestrator.Observation) bool { return seen.Rollout.State != orchestrator.InProgress }
 
 // hear takes in what is told.
 func (d *Driver) hear(ctx context.Context, ref orchestrator.ServiceRef, v *view, events <-chan told, until time.Time) (orchestrator.Observation, error) {
@@ -106,7 +112,7 @@ func (d *Driver) hear(ctx context.Context, ref orchestrator.ServiceRef, v *view,
 				return orchestrator.Observation{}, notFound(ref)
 			}
 		}
-		if seen := v.observation(d.config.Now()); ended(seen) {
+		if seen := v.observation(d.config.Now()); v.ended(seen, d.config.Now()) {
 			return seen, nil
 		}
 	}
@@ -116,6 +122,19 @@ func (d *Driver) hear(ctx context.Context, ref orchestrator.ServiceRef, v *view,
 type view struct {
 	workload *workload
 	pods     map[string]core.Pod
+
+	// began is when it was empty, and within how long after that pods are waited for.
+	began  time.Time
+	within time.Duration
+}
+
+// ended says whether there is nothing to wait for. Why a rollout failed is known from
+// its pods, of which a watch tells one by one.
+func (v *view) ended(seen orchestrator.Observation, now time.Time) bool {
+	if seen.Rollout.State == orchestrator.Failed {
+		return len(v.pods) >= v.workload.current || now.Sub(v.began) >= v.within
+	}
+	return seen.Rollout.State == orchestrator.RolledOut
 }
 
 func (v *view) observation(now time.Time) orchestrator.Observation {

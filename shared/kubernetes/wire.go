@@ -70,6 +70,20 @@ func (c *connection) apply(ctx context.Context, w wish, force bool, into runtime
 	return c.do(ctx, request, into, "applying "+w.say(), "patch", w.kind, w.namespace)
 }
 
+// noVersion is a version that no object has, since API servers count from the first
+// object that they keep.
+const noVersion = "1"
+
+// makeNew makes an object as apply does; of one that is there it changes nothing, and
+// returns a Conflict. What is applied in a version is refused when that of the object is
+// another one, and made when there is none:
+// https://github.com/kubernetes/kubernetes/issues/106745.
+func (c *connection) makeNew(ctx context.Context, w wish) error {
+	w.metadata()["resourceVersion"] = noVersion
+	defer delete(w.metadata(), "resourceVersion")
+	return c.apply(ctx, w, false, nil)
+}
+
 // patch changes the fields of an object that the body names. part is a subresource, or
 // empty.
 func (c *connection) patch(ctx context.Context, k kind, namespace, name, part string, body any, into runtime.Object) error {

@@ -27,6 +27,10 @@ type Release struct {
 	// Operation is the id of the operation that does it, and is written on what
 	// the orchestrator keeps.
 	Operation string
+
+	// New says that no release of the service was ever in effect, so that most likely
+	// nothing of it is there. It may be wrong, and changes nothing but what is tried first.
+	New bool
 }
 
 // RolloutState is how far a release has come into effect.

@@ -1,0 +1,181 @@
+//go:build testbed
+
+package kubernetes_test
+
+import "strings"
+
+// inVersion is an object whose metadata say the version, too.
+func inVersion(version, object string) string {
+	return strings.Replace(object, `"metadata":{`, `"metadata":{"resourceVersion":"`+version+`",`, 1)
+}
+
+var exchanges = []exchange{
+	{name: "not found", method: "GET", path: appsV1 + "deployments/nobody"},
+	{name: "not found in core", method: "GET", path: coreV1 + "pods/nobody"},
+	{name: "no such node", method: "GET", path: "/api/v1/nodes/nobody"},
+	{name: "no such namespace", method: "POST", path: "/apis/apps/v1/namespaces/nowhere/deployments",
+		body: strings.Replace(deploymentJSON("x", ""), `{"name":"x",`, `{"name":"x","namespace":"nowhere",`, 1)},
+	{name: "created", method: "POST", path: appsV1 + "deployments", body: deploymentJSON("made",
+		`,"ports":[{"containerPort":80}],"readinessProbe":{"httpGet":{"port":80}},"env":[{"name":"A","value":"b"}]`)},
+	{name: "created again", method: "POST", path: appsV1 + "deployments", body: deploymentJSON("made", "")},
+	{name: "scale read", method: "GET", path: appsV1 + "deployments/made/scale"},
+	{name: "scale unfit", method: "PATCH", path: appsV1 + "deployments/made/scale", media: asMerge, body: `{"spec":{"replicas":-1}}`},
+	{name: "name that is none", method: "POST", path: appsV1 + "deployments", body: deploymentJSON("Made_Up", "")},
+	{name: "no image", method: "POST", path: appsV1 + "deployments",
+		body: strings.Replace(deploymentJSON("x", ""), `,"image":"i:1"`, "", 1)},
+	{name: "no containers", method: "POST", path: appsV1 + "deployments",
+		body: strings.Replace(deploymentJSON("x", ""), `[{"name":"c","image":"i:1"}]`, "[]", 1)},
+	{name: "selector that does not match", method: "POST", path: appsV1 + "deployments",
+		body: strings.Replace(deploymentJSON("x", ""), `"matchLabels":{"app":"x"}`, `"matchLabels":{"app":"y"}`, 1)},
+	{name: "no selector", method: "POST", path: appsV1 + "deployments",
+		body: strings.Replace(deploymentJSON("x", ""), `"selector":{"matchLabels":{"app":"x"}},`, "", 1)},
+	{name: "replicas below zero", method: "POST", path: appsV1 + "deployments",
+		body: strings.Replace(deploymentJSON("x", ""), `"replicas":0`, `"replicas":-1`, 1)},
+	{name: "request above limit", method: "POST", path: appsV1 + "deployments",
+		body: deploymentJSON("x", `,"resources":{"requests":{"cpu":"2"},"limits":{"cpu":"1"}}`)},
+	{name: "port that is none", method: "POST", path: appsV1 + "deployments", body: deploymentJSON("x", `,"ports":[{"containerPort":70000}]`)},
+	{name: "mount of nothing", method: "POST", path: appsV1 + "deployments",
+		body: deploymentJSON("x", `,"volumeMounts":[{"name":"data","mountPath":"/data"}]`)},
+	{name: "field that is unknown, strict", method: "POST", path: appsV1 + "deployments?fieldValidation=Strict",
+		body: deploymentJSON("x", `,"imag":"typo"`)},
+	{name: "kind that does not fit", ours: "it speaks of no conversion", method: "POST", path: appsV1 + "deployments",
+		body: strings.Replace(deploymentJSON("x", ""), `"kind":"Deployment"`, `"kind":"ReplicaSet"`, 1)},
+	{name: "other namespace", method: "POST", path: appsV1 + "deployments",
+		body: strings.Replace(deploymentJSON("x", ""), `{"name":"x",`, `{"name":"x","namespace":"other",`, 1)},
+	{name: "type that does not fit", method: "POST", path: appsV1 + "deployments",
+		body: strings.Replace(deploymentJSON("x", ""), `"replicas":0`, `"replicas":"many"`, 1)},
+	{name: "no JSON", method: "POST", path: appsV1 + "deployments", body: `{`},
+	{name: "media type that is unknown", ours: "fewer types are spoken", method: "POST", path: appsV1 + "deployments", media: "text/plain", body: "hello"},
+	{name: "patch of unknown media type", ours: "the types are named", method: "PATCH", path: appsV1 + "deployments/made", media: "text/plain", body: "hello"},
+	{name: "selector changed", method: "PATCH", path: appsV1 + "deployments/made", media: asMerge,
+		body: `{"spec":{"selector":{"matchLabels":{"app":"x","b":"c"}},"template":{"metadata":{"labels":{"b":"c"}}}}}`},
+	{name: "stale", method: "PATCH", path: appsV1 + "deployments/made", media: asMerge, body: `{"metadata":{"resourceVersion":"1"}}`},
+	{name: "other uid", method: "DELETE", path: appsV1 + "deployments/made",
+		body: `{"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"00000000-0000-4000-8000-000000000000"}}`},
+	{name: "patch of nothing", method: "PATCH", path: appsV1 + "deployments/nobody", media: asMerge, body: `{}`},
+	{name: "patch that is no JSON", method: "PATCH", path: appsV1 + "deployments/made", media: asMerge, body: `{`},
+	{name: "strategic patch", method: "PATCH", path: appsV1 + "deployments/made?fieldManager=someone", media: asStrategic,
+		body: `{"metadata":{"annotations":{"note":"x"}},"spec":{"template":{"spec":{"containers":[{"name":"c","env":[{"name":"B","value":"c"}]}]}}}}`},
+	{name: "JSON patch", method: "PATCH", path: appsV1 + "deployments/made?fieldManager=someone", media: asJSONPatch,
+		body: `[{"op":"add","path":"/metadata/annotations/more","value":"y"}]`},
+	{name: "JSON patch that does not fit", method: "PATCH", path: appsV1 + "deployments/made", media: asJSONPatch,
+		body: `[{"op":"remove","path":"/metadata/annotations/nothing"}]`},
+
+	{name: "applied", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=portolan", media: asApply, body: deploymentJSON("applied", "")},
+	{name: "applied again", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=portolan", media: asApply,
+		body: deploymentJSON("applied", "")},
+	{name: "applied without a manager", method: "PATCH", path: appsV1 + "deployments/applied", media: asApply, body: deploymentJSON("applied", "")},
+	{name: "conflict", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=other", media: asApply,
+		body: strings.Replace(strings.Replace(deploymentJSON("applied", ""), "i:1", "i:2", 1), `"replicas":0`, `"replicas":1`, 1)},
+	{name: "conflict in one field", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=other", media: asApply,
+		body: `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"applied"},"spec":{"paused":true,"template":{"spec":{"containers":[{"name":"c","image":"i:9"}]}}}}`},
+	{name: "forced", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=other&force=true", media: asApply,
+		body: `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"applied"},"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i:2"}]}}}}`},
+	{name: "given up", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=portolan", media: asApply,
+		body: strings.Replace(deploymentJSON("applied", ""), `,"image":"i:1"`, "", 1)},
+	{name: "conflict with an update", method: "PATCH", path: appsV1 + "deployments/made?fieldManager=portolan", media: asApply,
+		body: strings.Replace(deploymentJSON("made", ""), "i:1", "i:2", 1)},
+	{name: "applied with an unknown field", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=portolan", media: asApply,
+		body: deploymentJSON("applied", `,"imag":"typo"`)},
+	{name: "applied as another kind", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=portolan", media: asApply,
+		body: strings.Replace(deploymentJSON("applied", ""), `"kind":"Deployment"`, `"kind":"DaemonSet"`, 1)},
+	{name: "applied without a name", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=portolan", media: asApply,
+		body: strings.Replace(deploymentJSON("applied", ""), `"name":"applied",`, ``, 1)},
+	{name: "applied what is no YAML", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=portolan", media: asApply,
+		body: `{"metadata":{,}}`},
+	{name: "applied under another name", method: "PATCH", path: appsV1 + "deployments/applied?fieldManager=portolan", media: asApply,
+		body: deploymentJSON("other", "")},
+	{name: "status applied", method: "PATCH", path: appsV1 + "deployments/nobody/status?fieldManager=portolan", media: asApply,
+		body: deploymentJSON("nobody", "")},
+	{name: "dry", method: "PATCH", path: appsV1 + "deployments/dry?fieldManager=portolan&dryRun=All", media: asApply, body: deploymentJSON("dry", "")},
+	{name: "dry was not kept", method: "GET", path: appsV1 + "deployments/dry"},
+
+	// What is applied in a version that no object has is made, and never changed.
+	{name: "made by apply", method: "PATCH", path: appsV1 + "deployments/new?fieldManager=portolan", media: asApply,
+		body: inVersion("1", deploymentJSON("new", ""))},
+	{name: "made by apply already", method: "PATCH", path: appsV1 + "deployments/new?fieldManager=portolan", media: asApply,
+		body: inVersion("1", deploymentJSON("new", ""))},
+	{name: "made by apply already, forced", method: "PATCH", path: appsV1 + "deployments/new?fieldManager=portolan&force=true", media: asApply,
+		body: inVersion("1", deploymentJSON("new", `,"env":[{"name":"A","value":"b"}]`))},
+	{name: "made by apply of another manager already", method: "PATCH", path: appsV1 + "deployments/new?fieldManager=other", media: asApply,
+		body: inVersion("1", deploymentJSON("new", `,"env":[{"name":"A","value":"b"}]`))},
+	{name: "made by apply with a uid", method: "PATCH", path: appsV1 + "deployments/newer?fieldManager=portolan", media: asApply,
+		body: strings.Replace(deploymentJSON("newer", ""), `"name":"newer",`, `"name":"newer","uid":"00000000-0000-4000-8000-000000000000",`, 1)},
+	{name: "service made by apply", method: "PATCH", path: coreV1 + "services/new?fieldManager=portolan", media: asApply,
+		body: inVersion("1", `{"apiVersion":"v1","kind":"Service","metadata":{"name":"new"},"spec":{"selector":{"app":"x"},"ports":[{"port":80}]}}`)},
+	{name: "service made by apply already", method: "PATCH", path: coreV1 + "services/new?fieldManager=portolan", media: asApply,
+		body: inVersion("1", `{"apiVersion":"v1","kind":"Service","metadata":{"name":"new"},"spec":{"selector":{"app":"x"},"ports":[{"port":80}]}}`)},
+	{name: "service account made by apply", method: "PATCH", path: coreV1 + "serviceaccounts/new?fieldManager=portolan", media: asApply,
+		body: inVersion("1", `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"new"}}`)},
+	{name: "service account made by apply already", method: "PATCH", path: coreV1 + "serviceaccounts/new?fieldManager=portolan", media: asApply,
+		body: inVersion("1", `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"new"}}`)},
+	{name: "budget made by apply", method: "PATCH", path: policyV1 + "poddisruptionbudgets/new?fieldManager=portolan", media: asApply,
+		body: inVersion("1", `{"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"new"},"spec":{"maxUnavailable":1}}`)},
+	{name: "claim made by apply", method: "PATCH", path: coreV1 + "persistentvolumeclaims/new?fieldManager=portolan", media: asApply,
+		body: inVersion("1", `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"new"},"spec":{"storageClassName":"none",`+
+			`"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}`)},
+
+	{name: "service", method: "POST", path: coreV1 + "services", body: `{"apiVersion":"v1","kind":"Service","metadata":{"name":"web"},` +
+		`"spec":{"selector":{"app":"x"},"ports":[{"port":80,"targetPort":8080}]}}`},
+	{name: "service without ports", method: "POST", path: coreV1 + "services",
+		body: `{"apiVersion":"v1","kind":"Service","metadata":{"name":"none"},"spec":{"selector":{"app":"x"}}}`},
+	{name: "service whose name is none", method: "POST", path: coreV1 + "services",
+		body: `{"apiVersion":"v1","kind":"Service","metadata":{"name":"1web"},"spec":{"ports":[{"port":80}]}}`},
+	{name: "ports without names", method: "POST", path: coreV1 + "services",
+		body: `{"apiVersion":"v1","kind":"Service","metadata":{"name":"two"},"spec":{"ports":[{"port":80},{"port":81}]}}`},
+	{name: "ingress", method: "POST", path: netV1 + "ingresses", body: `{"apiVersion":"networking.k8s.io/v1","kind":"Ingress",` +
+		`"metadata":{"name":"web"},"spec":{"rules":[{"host":"a.example.com","http":{"paths":[{"path":"/","pathType":"Prefix",` +
+		`"backend":{"service":{"name":"web","port":{"number":80}}}}]}}]}}`},
+	{name: "empty ingress", method: "POST", path: netV1 + "ingresses",
+		body: `{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"name":"none"},"spec":{}}`},
+	{name: "ingress without path type", method: "POST", path: netV1 + "ingresses", body: `{"apiVersion":"networking.k8s.io/v1","kind":"Ingress",` +
+		`"metadata":{"name":"no"},"spec":{"rules":[{"http":{"paths":[{"path":"/","backend":{"service":{"name":"web","port":{"number":80}}}}]}}]}}`},
+	{name: "budget", method: "POST", path: policyV1 + "poddisruptionbudgets", body: `{"apiVersion":"policy/v1","kind":"PodDisruptionBudget",` +
+		`"metadata":{"name":"web"},"spec":{"maxUnavailable":1,"selector":{"matchLabels":{"app":"x"}}}}`},
+	{name: "budget of two minds", method: "POST", path: policyV1 + "poddisruptionbudgets", body: `{"apiVersion":"policy/v1",` +
+		`"kind":"PodDisruptionBudget","metadata":{"name":"both"},"spec":{"maxUnavailable":1,"minAvailable":1}}`},
+	{name: "daemon set", method: "POST", path: appsV1 + "daemonsets", body: `{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{"name":"agent"},` +
+		`"spec":{"selector":{"matchLabels":{"app":"d"}},"template":{"metadata":{"labels":{"app":"d"}},"spec":{"nodeSelector":{"no":"where"},` +
+		`"containers":[{"name":"c","image":"i"}]}}}}`},
+	{name: "stateful set", method: "POST", path: appsV1 + "statefulsets", body: `{"apiVersion":"apps/v1","kind":"StatefulSet",` +
+		`"metadata":{"name":"db"},"spec":{"replicas":0,"serviceName":"db","selector":{"matchLabels":{"app":"s"}},"template":{"metadata":` +
+		`{"labels":{"app":"s"}},"spec":{"containers":[{"name":"c","image":"i:1"}]}},"volumeClaimTemplates":[{"metadata":{"name":"data"},` +
+		`"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}]}}`},
+	{name: "job", method: "POST", path: batchV1 + "jobs", body: `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"once"},` +
+		`"spec":{"suspend":true,"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i:1"}]}}}}`},
+	{name: "job without restart policy", method: "POST", path: batchV1 + "jobs", body: `{"apiVersion":"batch/v1","kind":"Job",` +
+		`"metadata":{"name":"no"},"spec":{"template":{"spec":{"containers":[{"name":"c","image":"i:1"}]}}}}`},
+	{name: "cron job", method: "POST", path: batchV1 + "cronjobs", body: `{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"often"},` +
+		`"spec":{"suspend":true,"schedule":"* * * * *","jobTemplate":{"spec":{"template":{"spec":{"restartPolicy":"Never","containers":` +
+		`[{"name":"c","image":"i:1"}]}}}}}}`},
+	{name: "claim without storage", method: "POST", path: coreV1 + "persistentvolumeclaims",
+		body: `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"no"},"spec":{"accessModes":["ReadWriteOnce"]}}`},
+	{name: "service account", method: "POST", path: coreV1 + "serviceaccounts",
+		body: `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"web"}}`},
+	{name: "secret", method: "POST", path: coreV1 + "secrets",
+		body: `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"key"},"stringData":{"a":"b"}}`},
+	{name: "metadata of a secret", method: "GET", path: coreV1 + "secrets/key",
+		accept: "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"},
+	{name: "pod of an account that is not there", method: "POST", path: coreV1 + "pods", body: `{"apiVersion":"v1","kind":"Pod",` +
+		`"metadata":{"name":"lone"},"spec":{"serviceAccountName":"nobody","containers":[{"name":"c","image":"i:1"}]}}`},
+	{name: "label that is none", method: "PATCH", path: appsV1 + "deployments/made", media: asMerge, body: `{"metadata":{"labels":{"a b":"c"}}}`},
+	{name: "field selector that is unknown", method: "GET", path: coreV1 + "pods?fieldSelector=spec.color%3Dred"},
+	{name: "revision that is none", method: "GET", path: coreV1 + "pods?resourceVersion=abc"},
+	{name: "continue that is none", ours: "the token is named", method: "GET", path: coreV1 + "pods?limit=1&continue=abc"},
+	{name: "eviction of nobody", method: "POST", path: coreV1 + "pods/nobody/eviction",
+		body: `{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"nobody"}}`},
+	{name: "list", method: "GET", path: netV1 + "ingresses"},
+	{name: "list of nothing", method: "GET", path: coreV1 + "pods"},
+	{name: "unacceptable", ours: "fewer types are spoken", method: "GET", path: coreV1 + "pods", accept: "text/html"},
+	{name: "put to a list", ours: "the request is named", method: "PUT", path: coreV1 + "pods", body: `{}`},
+	{name: "post to an object", ours: "the request is named", method: "POST", path: coreV1 + "pods/one", body: `{}`},
+	{name: "may I", ours: "whose the fields are of what is not kept", method: "POST", path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body: `{"apiVersion":"authorization.k8s.io/v1",` +
+		`"kind":"SelfSubjectAccessReview","spec":{"resourceAttributes":{"namespace":"NS","verb":"get","resource":"pods"}}}`},
+	{name: "deleted", method: "DELETE", path: netV1 + "ingresses/web"},
+	{name: "deleted again", method: "DELETE", path: netV1 + "ingresses/web"},
+	{name: "deleted in the foreground", method: "DELETE", path: appsV1 + "deployments/made",
+		body: `{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Foreground"}`},
+	{name: "deleted in a way that is none", method: "DELETE", path: appsV1 + "deployments/applied",
+		body: `{"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Somehow"}`},
+	{name: "default namespace", method: "DELETE", path: "/api/v1/namespaces/default"},
+}
