@@ -15,21 +15,25 @@ func aDay(steps int) Profile {
 }
 
 // BenchmarkTenClustersOneDay reports the processor time of whole runs: the start, the day,
-// and the hours until everything is at rest. One has as many drawn steps as each seed that CI
-// runs; in another, as much happens in each hour to each cluster. A bubble wants a test around
-// it.
+// and the hours until everything is at rest, which are days when an operation runs to its
+// deadline; and what of it falls to each simulated day. One run has as many drawn steps as
+// each seed that CI runs; in another, as much happens in each hour to each cluster. A bubble
+// wants a test around it.
 func BenchmarkTenClustersOneDay(b *testing.B) {
 	all := func(string, string) (bool, error) { return true, nil }
 	for _, steps := range []int{usual.Steps, usual.Steps * 10 * 24 / (usual.Clusters * usual.Hours)} {
 		b.Run(fmt.Sprintf("Steps=%d", steps), func(b *testing.B) {
-			before := processorTime(b)
+			before, lasted := processorTime(b), time.Duration(0)
 			for seed := uint64(1); b.Loop(); seed++ {
-				day := func(t *testing.T) { run(t, Draw(seed, aDay(steps)), Bug{}) }
+				day := func(t *testing.T) { lasted += run(t, Draw(seed, aDay(steps)), Bug{}).Lasted }
 				if !testing.RunTests(all, []testing.InternalTest{{Name: "Day", F: day}}) {
 					b.Fatalf("seed %d cannot be run", seed)
 				}
 			}
-			b.ReportMetric((processorTime(b)-before).Seconds()/float64(b.N), "cpu-s/op")
+			used, days := (processorTime(b) - before).Seconds(), lasted.Hours()/24
+			b.ReportMetric(used/float64(b.N), "cpu-s/op")
+			b.ReportMetric(days/float64(b.N), "days/op")
+			b.ReportMetric(used/days, "cpu-s/day")
 		})
 	}
 }

@@ -71,7 +71,7 @@ func profileOf(seed uint64) Profile {
 // gigabytes of garbage and keeps little of it: to collect it rarely saves a third of the time.
 func init() {
 	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(1600)
 }
 
 // run runs a plan in a bubble of its own.

@@ -77,6 +77,9 @@ type Result struct {
 
 	// Drawn counts the faults and the workload's steps by their names.
 	Drawn map[string]int
+
+	// Lasted is the simulated time from the start until everything was at rest.
+	Lasted time.Duration
 }
 
 // Failed says whether a promise was broken.
@@ -120,7 +123,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	for _, c := range w.adopted {
 		c.Close()
 	}
-	return Result{w.watch.violations, w.log.String(), w.drawn}, errors.Join(err, w.Close())
+	return Result{w.watch.violations, w.log.String(), w.drawn, time.Since(w.began)}, errors.Join(err, w.Close())
 }
 
 // logger leaves out what differs from run to run.
