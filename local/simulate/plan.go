@@ -100,6 +100,8 @@ const (
 	// Of swarms only.
 	ScaleManagers Deed = "scale managers"
 	LoseManager   Deed = "lose manager"
+	LoseQuorum    Deed = "lose quorum"
+	RecoverSwarm  Deed = "recover swarm"
 	StopEngine    Deed = "stop engine"
 )
 
@@ -233,7 +235,7 @@ var chances = []chance{
 }
 
 // swarmChances are those that there are where there are swarms, too.
-var swarmChances = []chance{{ScaleManagers, 4}, {LoseManager, 6}, {StopEngine, 4}}
+var swarmChances = []chance{{ScaleManagers, 4}, {LoseManager, 6}, {StopEngine, 4}, {LoseQuorum, 4}}
 
 func (d *draw) step() {
 	total, chances := 0, chances
@@ -267,7 +269,7 @@ func (d *draw) step() {
 		case onEKS, onSwarm:
 			s.Text = d.kinds[s.Cluster]
 		}
-	case ScaleManagers, LoseManager, StopEngine:
+	case ScaleManagers, LoseManager, StopEngine, LoseQuorum:
 		s.Service, s.Text = "", ""
 		if d.kinds[s.Cluster] != onSwarm {
 			s.Do = LoseNode
@@ -289,6 +291,12 @@ func (d *draw) step() {
 		again := s
 		again.At, again.Text = s.At+d.between(10*time.Minute, time.Hour), "take back"
 		d.add(again)
+	}
+	if s.Do == LoseQuorum {
+		found := s
+		found.At, found.Do = s.At+d.between(time.Minute, 40*time.Minute), RecoverSwarm
+		d.add(found)
+		d.disturb(found, 5*time.Minute)
 	}
 	d.disturb(s, 2*time.Minute)
 }

@@ -125,6 +125,9 @@ func poolsAsWanted(o *oracle) {
 		if err != nil || c.Status != contract.ClusterReady {
 			continue
 		}
+		if o.withoutMajority(name) {
+			o.broken(5, "swarm %s has no majority of its managers", name)
+		}
 		o.nodesAsWanted(name)
 		if len(c.NodePools) == 0 {
 			continue

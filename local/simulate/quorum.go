@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 
+	"portolan/shared/contract"
 	"portolan/shared/model"
 )
 
@@ -176,6 +177,16 @@ func (o *oracle) ofCluster(cluster, instance string) bool {
 		}
 	}
 	return false
+}
+
+// withoutMajority says whether a swarm that was made, and not retired, has no majority of its
+// managers.
+func (o *oracle) withoutMajority(cluster string) bool {
+	if !o.w.ofSwarm(cluster) {
+		return false
+	}
+	c, err := o.w.store.Cluster(o.ctx(), cluster)
+	return err == nil && c.Status == contract.ClusterReady && o.w.dockerSwarm(cluster).socket == nil
 }
 
 // swarmIsWhole checks that a swarm's managers are as many as wanted, and all there.

@@ -47,6 +47,7 @@ func (w *World) deeds() map[Deed]func(Step) error {
 		BindPipeline: w.bindPipeline, BindRepository: w.bindRepository, PushImage: w.pushImage, RunPipeline: w.runPipeline,
 		ChangeByHand: w.changeByHand, ReplaceByHand: w.replaceByHand, DeleteByHand: w.deleteByHand, ResizeByHand: w.resizeByHand,
 		ScaleManagers: w.scaleManagers, LoseManager: w.loseManager, StopEngine: w.stopEngine,
+		LoseQuorum: w.loseQuorum, RecoverSwarm: w.recoverSwarm,
 		LoseNode: w.loseNode, FailStack: w.failStack, RefuseDelete: w.refuseDelete,
 		StopExecution: w.stopExecution, RunOutLease: w.runOutLease, GiveLeaseAway: w.giveLeaseAway, RepeatOldEvent: w.repeatOldEvent,
 	}
@@ -62,7 +63,8 @@ func (w *World) api(method, path string, body any) error {
 			return err
 		}
 	}
-	key := fmt.Sprintf("%d-%d", w.Plan.Seed, time.Since(w.began))
+	w.asked++
+	key := fmt.Sprintf("%d-%d", w.Plan.Seed, w.asked)
 	for range 5 {
 		request := httptest.NewRequestWithContext(w.ctx, method, "http://api.local"+path, bytes.NewReader(text))
 		request.Header.Set("Content-Type", "application/json")

@@ -148,46 +148,82 @@ func (w *World) scaleManagers(s Step) error {
 	return w.api(http.MethodPut, cluster(s)+"/node-pools/"+managersPool, contract.NodePoolScale{Size: 1 + 2*(s.Count%3)})
 }
 
-// spare is a manager that may fall without costing the others their majority, and by whom
-// no other one is away already: fate takes one at a time.
-func (w *World) spare(s Step) (string, error) {
+// managersAtEase are the instances of the managers while none of them is away and their
+// number is not being changed: fate strikes no swarm twice.
+func (w *World) managersAtEase(s Step) ([]string, error) {
 	managers := membersOf(w.dockerSwarm(s.Cluster).nodes())
 	_, instances, _ := w.watch.poolOf(s.Cluster, managersPool)
 	if managers.count < 3 || managers.reachable < managers.count || len(instances) < managers.count {
-		return "", fmt.Errorf("cluster %s has no manager to spare: %+v", s.Cluster, managers)
+		return nil, fmt.Errorf("cluster %s has no manager to spare: %+v", s.Cluster, managers)
 	}
 	for _, o := range w.atWork(s) {
 		if o.NodePool == managersPool {
-			return "", fmt.Errorf("cluster %s is about to have another number of managers", s.Cluster)
+			return nil, fmt.Errorf("cluster %s is about to have another number of managers", s.Cluster)
 		}
 	}
-	return instances[s.Count%len(instances)], nil
+	return instances, nil
 }
 
-// loseManager lets a manager's machine die.
+// loseManager lets a manager's machine die, without which the others keep their majority.
 func (w *World) loseManager(s Step) error {
-	id, err := w.spare(s)
+	all, err := w.managersAtEase(s)
 	if err != nil {
 		return err
 	}
+	id := all[s.Count%len(all)]
 	w.tell("step", "instance %s, a manager, dies", id)
 	w.AutoScaling.KillInstance(id)
 	return nil
 }
 
+// loseQuorum lets so many managers' machines die at once that those which are left have no
+// majority.
+func (w *World) loseQuorum(s Step) error {
+	all, err := w.managersAtEase(s)
+	if err != nil {
+		return err
+	}
+	for i := range len(all)/2 + 1 {
+		id := all[(s.Count+i)%len(all)]
+		w.tell("step", "instance %s, a manager of %d, dies", id, len(all))
+		w.AutoScaling.KillInstance(id)
+	}
+	return nil
+}
+
+// recoverSwarm is a team that says that its swarm may go on with what is left of it.
+func (w *World) recoverSwarm(s Step) error {
+	return w.api(http.MethodPost, cluster(s)+"/recovery", nil)
+}
+
+// recoverAll is a team that finds that its swarm has lost its majority, once the faults have
+// stopped. It says whether it asked for anything.
+func (w *World) recoverAll() (asked bool, err error) {
+	for _, name := range w.watch.clusterNames() {
+		if !w.watch.withoutMajority(name) {
+			continue
+		}
+		asked = true
+		path := cluster(Step{Cluster: name}) + "/recovery"
+		if err := w.insist(contract.Target{Cluster: name}, http.MethodPost, path, nil); err != nil {
+			return asked, err
+		}
+	}
+	return asked, nil
+}
+
 // stopEngine ends the engine of a manager, or of a worker, which is started again soon.
 func (w *World) stopEngine(s Step) error {
-	id, err := w.spare(s)
+	ids, err := w.managersAtEase(s)
 	if s.Count%2 == 0 {
-		ids := w.watch.instances(s.Cluster)
-		if err = nil; len(ids) == 0 {
+		if ids, err = w.watch.instances(s.Cluster), nil; len(ids) == 0 {
 			return fmt.Errorf("cluster %s has no workers", s.Cluster)
 		}
-		id = ids[s.Count%len(ids)]
 	}
 	if err != nil {
 		return err
 	}
+	id := ids[s.Count%len(ids)]
 	pause := time.Duration(s.Count) * 2 * time.Minute
 	w.tell("step", "the engine of instance %s ends, for %v", id, pause)
 	w.Engines.Stop(id)

@@ -62,6 +62,7 @@ type World struct {
 	blameless   map[string]string
 
 	runs  int // of pipelines
+	asked int // of the API
 	drawn map[string]int
 
 	// most are how many calls of AWS and of clusters each function made at most so far.
@@ -206,11 +207,14 @@ func (w *World) converge() error {
 	if err := w.comeToRest(); err != nil {
 		return err
 	}
-	asked, err := w.askAgain()
-	if err != nil {
-		return err
-	}
-	if asked {
+	for _, ask := range []func() (bool, error){w.recoverAll, w.askAgain} {
+		asked, err := ask()
+		if err != nil {
+			return err
+		}
+		if !asked {
+			continue
+		}
 		if err := w.comeToRest(); err != nil {
 			return err
 		}
