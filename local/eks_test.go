@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"portolan/local"
 	"portolan/shared/contract"
 )
 
@@ -90,6 +92,71 @@ func TestKubernetesClusterWhoseNodesDoNotJoinLeavesNothing(t *testing.T) {
 		clusters, err := eks.NewFromConfig(l.UserConfig()).ListClusters(t.Context(), &eks.ListClustersInput{})
 		if err != nil || len(clusters.Clusters) > 0 {
 			t.Errorf("left in EKS are %v, %v", clusters.Clusters, err)
+		}
+	})
+}
+
+// sizes are the desired capacities of all Auto Scaling groups.
+func sizes(t *testing.T, l *local.Local) (all []int32) {
+	t.Helper()
+	out, err := autoscaling.NewFromConfig(l.UserConfig()).DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range out.AutoScalingGroups {
+		all = append(all, *group.DesiredCapacity)
+	}
+	return all
+}
+
+// Whoever changes the size of a node group, in Auto Scaling or in EKS, finds it put right:
+// of the first CloudTrail tells, and the second is found by a look.
+func TestAResizedNodeGroupIsPutRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := start(t)
+		defer l.Close()
+		spec := inEKS(defaultNetwork(t, l))
+		spec.Drift = contract.Repair
+		spec.Kubernetes = contract.KubernetesCluster{EndpointAccess: contract.EndpointPublic, OpenToTheInternet: true}
+		if o := provision(t, l, spec); o.Status != contract.OperationSucceeded {
+			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
+		}
+		client := autoscaling.NewFromConfig(l.UserConfig())
+		groups, err := client.DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, resize := range map[string]func() error{
+			"Auto Scaling": func() error {
+				_, err := client.SetDesiredCapacity(t.Context(), &autoscaling.SetDesiredCapacityInput{
+					AutoScalingGroupName: groups.AutoScalingGroups[0].AutoScalingGroupName, DesiredCapacity: aws.Int32(3)})
+				return err
+			},
+			"EKS": func() error {
+				_, err := eks.NewFromConfig(l.UserConfig()).UpdateNodegroupConfig(t.Context(), &eks.UpdateNodegroupConfigInput{
+					ClusterName: aws.String("portolan-shop"), NodegroupName: aws.String("web"),
+					ScalingConfig: &types.NodegroupScalingConfig{DesiredSize: aws.Int32(1)}})
+				return err
+			},
+		} {
+			if err := resize(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(50 * time.Minute)
+			if got := sizes(t, l); !slices.Equal(got, []int32{2}) {
+				t.Errorf("%s: the size stays %v", name, got)
+			}
+		}
+		var page contract.OperationPage
+		request(t, l, http.MethodGet, "/v1/operations?cluster=shop", nil, &page)
+		var sources []string
+		for _, o := range page.Items {
+			if o.Kind == contract.KindRepair && o.Status == contract.OperationSucceeded {
+				sources = append(sources, o.Cause.Source)
+			}
+		}
+		if slices.Sort(sources); !slices.Equal(sources, []string{"sweeper", "trail"}) {
+			t.Errorf("repairs came from %v", sources)
 		}
 	})
 }

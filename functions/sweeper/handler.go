@@ -65,6 +65,7 @@ type Handler struct {
 	Alarms     Alarms
 	Images     Images
 	Groups     Groups
+	NodeGroups NodeGroups
 
 	// Services look at the services of an orchestrator's clusters. The services of one
 	// that is not in it are not looked at.

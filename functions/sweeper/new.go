@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
@@ -28,7 +29,7 @@ const sessionName = "sweeper"
 func New(env *environment.Environment) *Handler {
 	looking := session.New(env.AWS, env.Get("OPERATION_ROLE_ARN")).Config(sessionName)
 	return &Handler{
-		Groups: autoscaling.NewFromConfig(env.AWS),
+		Groups: autoscaling.NewFromConfig(env.AWS), NodeGroups: eks.NewFromConfig(env.AWS),
 		Images: ecr.NewFromConfig(env.AWS), Region: env.AWS.Region,
 		Services: map[contract.Orchestrator]orchestrator.Glancer{
 			contract.Ecs: glance.New(ecs.NewFromConfig(env.AWS)),

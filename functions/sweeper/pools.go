@@ -2,9 +2,13 @@ package sweeper
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"portolan/shared/contract"
 	"portolan/shared/decide"
@@ -19,11 +23,17 @@ type Groups interface {
 	DescribeAutoScalingGroups(context.Context, *autoscaling.DescribeAutoScalingGroupsInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error)
 }
 
-// pool compares the size of a cluster's node pool with what is wanted, and answers
+// NodeGroups looks at the managed node groups of clusters in EKS.
+type NodeGroups interface {
+	DescribeNodegroup(context.Context, *eks.DescribeNodegroupInput, ...func(*eks.Options)) (*eks.DescribeNodegroupOutput, error)
+}
+
+// pool compares the sizes of a cluster's node pools with what is wanted, and answers
 // drift as the door of CloudTrail does that is told of it. A cluster on ECS has one
-// pool.
+// pool; of one in EKS that has several, one that waits is repaired in the round after
+// the one before it.
 func (l *look) pool(ctx context.Context, c *model.Cluster) error {
-	drifted, err := l.poolDrift(ctx, c)
+	_, drifted, err := l.poolDrift(ctx, c)
 	if err != nil || drifted == "" {
 		return err
 	}
@@ -41,25 +51,52 @@ func (l *look) pool(ctx context.Context, c *model.Cluster) error {
 	})
 }
 
-// poolDrift is empty for a pool as it is wanted, and for a cluster without one.
-func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster) (string, error) {
+// poolDrift returns the first pool that is not as it is wanted; of a swarm, all of them
+// are put right, and the pool is empty. The text is empty when there is none.
+func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster) (pool, text string, err error) {
 	if c.Facts.Swarm != nil && c.Facts.Swarm.Joined != "" && c.Status == contract.ClusterReady {
-		return h.swarmDrift(ctx, c)
+		text, err = h.swarmDrift(ctx, c)
+		return "", text, err
 	}
-	facts := c.Facts.ECS
-	if facts == nil || facts.AutoScalingGroup == "" || len(c.NodePools) != 1 {
-		return "", nil
+	groups := decide.PoolGroups(c)
+	if len(groups) == 0 {
+		return "", "", nil
 	}
 	got, err := h.Groups.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
-		AutoScalingGroupNames: []string{facts.AutoScalingGroup},
+		AutoScalingGroupNames: slices.Sorted(maps.Values(groups)),
 	})
 	if err != nil {
-		return "", fault.FromAWS(err, "describing Auto Scaling group "+facts.AutoScalingGroup)
+		return "", "", fault.FromAWS(err, "describing the Auto Scaling groups of cluster "+c.Name())
 	}
-	if len(got.AutoScalingGroups) == 0 {
-		return "", nil // a retirement is what may have taken it
+	sizes := map[string]int{} // a retirement may have taken some
+	for _, group := range got.AutoScalingGroups {
+		sizes[aws.ToString(group.AutoScalingGroupName)] = int(aws.ToInt32(group.DesiredCapacity))
 	}
-	return decide.PoolDrift(c.NodePools[0], int(aws.ToInt32(got.AutoScalingGroups[0].DesiredCapacity))), nil
+	for _, pool := range c.NodePools {
+		size, there := sizes[groups[pool.Name]]
+		if !there || decide.PoolDrift(pool, size) == "" {
+			continue
+		}
+		resting, err := h.rests(ctx, c, pool.Name)
+		if err != nil || resting {
+			return pool.Name, decide.PoolDrift(pool, size), err
+		}
+	}
+	return "", "", nil
+}
+
+// rests says whether nobody but the control plane changes a pool's size right now. EKS
+// itself starts more nodes while it updates a node group, and takes them away in the end.
+func (h *Handler) rests(ctx context.Context, c *model.Cluster, pool string) (bool, error) {
+	facts := c.Facts.Kubernetes
+	if facts == nil {
+		return true, nil
+	}
+	out, err := h.NodeGroups.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: &facts.EKSCluster, NodegroupName: &pool})
+	if err != nil {
+		return false, fault.IgnoreNotFound(fault.FromAWS(err, "looking at node group "+pool+" of "+facts.EKSCluster))
+	}
+	return out.Nodegroup.Status == types.NodegroupStatusActive || out.Nodegroup.Status == types.NodegroupStatusDegraded, nil
 }
 
 func (h *Handler) answerPool(ctx context.Context, target contract.Target) (drift.Answer, error) {
@@ -67,7 +104,7 @@ func (h *Handler) answerPool(ctx context.Context, target contract.Target) (drift
 	if err != nil {
 		return drift.Answer{}, err
 	}
-	seen, err := h.poolDrift(ctx, c)
+	pool, seen, err := h.poolDrift(ctx, c)
 	if err != nil {
 		return drift.Answer{}, err
 	}
@@ -85,9 +122,7 @@ func (h *Handler) answerPool(ctx context.Context, target contract.Target) (drift
 		cause := contract.Cause{Source: "sweeper", Who: "unknown",
 			What: "the node pool was changed past Portolan, and no event told of it", Why: a.Drift}
 		wish := decide.NewOperation(h.NewID(), contract.KindRepair, target, c.Spec.Team, c.Generation, cause, h.Now())
-		if c.Facts.Swarm == nil { // of a swarm all pools are put right
-			wish.NodePool = c.NodePools[0].Name
-		}
+		wish.NodePool = pool
 		return wish
 	})
 }

@@ -3,10 +3,13 @@ package sweeper_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"portolan/functions/sweeper"
 	"portolan/shared/contract"
@@ -20,16 +23,77 @@ type group struct {
 	broken   bool
 }
 
-func (g *group) DescribeAutoScalingGroups(context.Context, *autoscaling.DescribeAutoScalingGroupsInput,
-	...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+func (g *group) DescribeAutoScalingGroups(_ context.Context, in *autoscaling.DescribeAutoScalingGroupsInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
 	if g.broken {
 		return nil, errors.New("out of order")
 	}
 	out := &autoscaling.DescribeAutoScalingGroupsOutput{}
 	if g.capacity != nil {
-		out.AutoScalingGroups = []types.AutoScalingGroup{{DesiredCapacity: g.capacity}}
+		out.AutoScalingGroups = []types.AutoScalingGroup{{AutoScalingGroupName: &in.AutoScalingGroupNames[0], DesiredCapacity: g.capacity}}
 	}
 	return out, nil
+}
+
+// nodeGroups are those of a cluster in EKS: how large their Auto Scaling groups are, and
+// in which state they are, by name.
+type nodeGroups struct {
+	sizes  map[string]int32
+	states map[string]ekstypes.NodegroupStatus
+}
+
+func (g nodeGroups) DescribeAutoScalingGroups(_ context.Context, in *autoscaling.DescribeAutoScalingGroupsInput,
+	_ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+	out := &autoscaling.DescribeAutoScalingGroupsOutput{}
+	for _, name := range in.AutoScalingGroupNames {
+		size := g.sizes[strings.TrimPrefix(name, "eks-")]
+		out.AutoScalingGroups = append(out.AutoScalingGroups, types.AutoScalingGroup{AutoScalingGroupName: &name, DesiredCapacity: &size})
+	}
+	return out, nil
+}
+
+func (g nodeGroups) DescribeNodegroup(_ context.Context, in *eks.DescribeNodegroupInput, _ ...func(*eks.Options)) (*eks.DescribeNodegroupOutput, error) {
+	state, found := g.states[*in.NodegroupName]
+	if !found || *in.ClusterName != "portolan-shop" {
+		return nil, &ekstypes.ResourceNotFoundException{Message: new("No node group found.")}
+	}
+	return &eks.DescribeNodegroupOutput{Nodegroup: &ekstypes.Nodegroup{Status: state}}, nil
+}
+
+// Of several pools the one that was resized is put right, and not while EKS itself
+// replaces its nodes.
+func TestAPoolInEKSThatWasResizedByHandIsRepaired(t *testing.T) {
+	for state, repaired := range map[ekstypes.NodegroupStatus]bool{
+		ekstypes.NodegroupStatusActive: true, ekstypes.NodegroupStatusDegraded: true, ekstypes.NodegroupStatusUpdating: false,
+		ekstypes.NodegroupStatusDeleting: false, "": false,
+	} {
+		r := newRound(t)
+		r.cluster("shop", func(c *model.Cluster) {
+			c.NodePools = []model.NodePool{{Name: "web", Size: 2, SizeObserved: 2}, {Name: "batch", Size: 3, SizeObserved: 3}}
+			c.Facts.Kubernetes = &orchestrator.KubernetesFacts{EKSCluster: "portolan-shop",
+				AutoScalingGroups: map[string]string{"web": "eks-web", "batch": "eks-batch"}}
+		})
+		g := nodeGroups{map[string]int32{"web": 2, "batch": 3}, map[string]ekstypes.NodegroupStatus{"batch": state}}
+		if state == "" {
+			delete(g.states, "batch")
+		}
+		r.Handler.Groups, r.Handler.NodeGroups = g, g
+		if found := r.sweep(sweeper.In{Time: noon}); len(found) > 0 {
+			t.Fatalf("found %v", found)
+		}
+		g.sizes["batch"] = 1
+		r.later()
+		if found := r.sweep(sweeper.In{Time: noon}); (len(found) == 1) != repaired {
+			t.Fatalf("%s: found %v", state, found)
+		}
+		if !repaired {
+			continue
+		}
+		const why = "node pool batch has a desired capacity of 1, and 3 is wanted"
+		if o := r.read("new1"); o.Kind != contract.KindRepair || o.NodePool != "batch" || o.Cause.Why != why {
+			t.Errorf("it is %+v", o)
+		}
+	}
 }
 
 // pool is a cluster whose three nodes are as many as the group has.

@@ -93,13 +93,19 @@ func (h *Handler) caller(ctx context.Context, c event.Call) (caller, error) {
 func (h *Handler) concern(ctx context.Context, c event.Call, by caller) (*model.Cluster, string, error) {
 	names, service := []string(nil), ""
 	switch c.Service {
-	case "ecs", "autoscaling", "ec2", "cloudformation", "elasticloadbalancing":
+	case "ecs", "eks", "autoscaling", "ec2", "cloudformation", "elasticloadbalancing":
 		subject := decide.SubjectOf(c.Request, c.Resources)
 		names, service = subject.Clusters, subject.Service
+	}
+	if name, _ := c.Request["name"].(string); c.Service == "eks" && name != "" {
+		names = append(decide.ClusterNames(name), names...)
 	}
 	cluster, err := h.cluster(ctx, names, "")
 	if cluster != nil || err != nil {
 		return cluster, service, err
+	}
+	if cluster, err = h.clusterOfNodes(ctx, c); cluster != nil || err != nil {
+		return cluster, "", err
 	}
 	switch {
 	case by.operation != nil:

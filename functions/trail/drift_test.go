@@ -1,13 +1,16 @@
 package trail
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"portolan/shared/contract"
 	"portolan/shared/decide"
 	"portolan/shared/fault"
+	"portolan/shared/model"
 	"portolan/shared/orchestrator"
 	"portolan/shared/store"
 )
@@ -213,5 +216,69 @@ func TestTroubleIsTriedAgain(t *testing.T) {
 	x.Store = &racing{x.store, 2}
 	if got := x.handle(raw); got.Operation == "" || len(x.audit()) != 1 || len(x.operations("service/shop/web")) != 1 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// inEKS puts a cluster in EKS into the table, too.
+func (x *table) inEKS() {
+	x.commit(store.CreateCluster(model.Cluster{
+		Spec: contract.ClusterSpec{Name: "harbour", Team: "shop", Orchestrator: contract.Kubernetes}, Status: contract.ClusterReady, Generation: 1,
+		NodePools: []model.NodePool{{Name: "web", Size: 1}, {Name: "batch", Size: 2}},
+		Facts: orchestrator.Facts{Kubernetes: &orchestrator.KubernetesFacts{EKSCluster: "portolan-harbour",
+			AutoScalingGroups: map[string]string{"web": "eks-web-1", "batch": nodeGroup}}},
+	}))
+}
+
+// The Auto Scaling group of a node group has a name of EKS's own.
+func TestANodeGroupThatIsResizedByHandIsRepaired(t *testing.T) {
+	x := newTable(t, contract.Repair)
+	x.inEKS()
+	x.groups.ofEKS = 5
+	got := x.handle(record{"e1", "autoscaling", "SetDesiredCapacity", admin, nodeGroupBy5, ""}.event())
+	const why = "node pool batch has a desired capacity of 5, and 2 is wanted"
+	if got.Cluster != "harbour" || !got.Kept || got.Drift != why {
+		t.Fatalf("got %+v", got)
+	}
+	operations := x.operations("cluster/harbour")
+	if len(operations) != 1 || operations[0].Kind != contract.KindRepair || operations[0].NodePool != "batch" || operations[0].Cause.Who != admin {
+		t.Errorf("got %+v", operations)
+	}
+	if got := x.handle(record{"e2", "autoscaling", "SetDesiredCapacity", admin, nodeGroupBy5, ""}.event()); got.Operation != "" || !got.Kept {
+		t.Errorf("while it is repaired: %+v", got)
+	}
+}
+
+// What EKS does is told, and looked at when it has done.
+func TestWhatEKSDoesToItsGroupsIsNotAnswered(t *testing.T) {
+	x := newTable(t, contract.Repair)
+	x.inEKS()
+	x.groups.ofEKS = 3
+	byEKS := bytes.Replace(record{"e1", "autoscaling", "UpdateAutoScalingGroup", admin, nodeGroupBy5, ""}.event(),
+		[]byte(`"type": "AssumedRole"`), []byte(`"type": "AssumedRole", "invokedBy": "eks-nodegroup.amazonaws.com"`), 1)
+	if got := x.handle(byEKS); got.Cluster != "harbour" || !got.Kept || got.Operation != "" || got.Drift != "" {
+		t.Errorf("got %+v", got)
+	}
+	request := `{"name": "portolan-harbour", "nodegroupName": "batch", "scalingConfig": {"desiredSize": 3.0, "maxSize": 9}}`
+	if got := x.handle(record{"e2", "eks", "UpdateNodegroupConfig", admin, request, ""}.event()); got.Cluster != "harbour" || !got.Kept || got.Operation != "" {
+		t.Errorf("got %+v", got)
+	}
+	records, _, err := x.store.Audit(t.Context(), contract.Target{Cluster: "harbour"}, "2026-11-23", store.Page{Limit: 100})
+	if err != nil || len(records) != 2 {
+		t.Fatalf("kept are %+v, %v", records, err)
+	}
+	for _, r := range records {
+		if r.What == "eks:UpdateNodegroupConfig" && r.Detail != "desiredSize=3, maxSize=9, nodegroupName=batch" {
+			t.Errorf("the detail is %s", r.Detail)
+		}
+	}
+}
+
+func TestANodeGroupOfNobodyIsNotKept(t *testing.T) {
+	x := newTable(t, contract.Repair)
+	for i, name := range []string{nodeGroup, "eks-other-1"} {
+		request := `{"autoScalingGroupName": "` + name + `", "desiredCapacity": 5}`
+		if got := x.handle(record{fmt.Sprint("e", i), "autoscaling", "SetDesiredCapacity", admin, request, ""}.event()); got.Kept || got.Cluster != "" {
+			t.Errorf("%s: got %+v", name, got)
+		}
 	}
 }

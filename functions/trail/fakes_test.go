@@ -77,6 +77,9 @@ const (
 	ofTask   = "arn:aws:sts::111122223333:assumed-role/shop-web/" + task
 	byHand   = `{"cluster": "portolan-shop", "service": "web", "desiredCount": 7.0}`
 	groupBy5 = `{"autoScalingGroupName": "` + group + `", "desiredCapacity": 5}`
+
+	nodeGroup    = "eks-batch-12ab34cd-56ef"
+	nodeGroupBy5 = `{"autoScalingGroupName": "` + nodeGroup + `", "desiredCapacity": 5}`
 )
 
 // services is what runs: nil for a service that is gone.
@@ -111,10 +114,16 @@ func (d *definitions) DescribeTaskDefinition(_ context.Context, in *ecs.Describe
 	return nil, &types.ClientException{Message: aws.String("Unable to describe task definition.")}
 }
 
-// groups has one group, of that size.
-type groups struct{ size int32 }
+// groups has one group, of that size, and that of a node group in EKS.
+type groups struct{ size, ofEKS int32 }
 
 func (g *groups) DescribeAutoScalingGroups(_ context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+	if in.AutoScalingGroupNames[0] == nodeGroup {
+		return &autoscaling.DescribeAutoScalingGroupsOutput{AutoScalingGroups: []scalingtypes.AutoScalingGroup{{DesiredCapacity: &g.ofEKS,
+			Tags: []scalingtypes.TagDescription{{Key: aws.String("eks:nodegroup-name"), Value: aws.String("batch")},
+				{Key: aws.String("eks:cluster-name"), Value: aws.String("portolan-harbour")}},
+		}}}, nil
+	}
 	if in.AutoScalingGroupNames[0] != group {
 		return &autoscaling.DescribeAutoScalingGroupsOutput{}, nil
 	}
@@ -137,7 +146,7 @@ type table struct {
 func newTable(t *testing.T, setting contract.Drift) *table {
 	t.Helper()
 	s := storetest.Open(t)
-	x := &table{T: t, store: s, groups: &groups{3}, services: &services{seen: observed(4, 2)}}
+	x := &table{T: t, store: s, groups: &groups{3, 2}, services: &services{seen: observed(4, 2)}}
 	x.definitions = &definitions{known: map[string]*ecs.DescribeTaskDefinitionOutput{definition: {
 		TaskDefinition: &types.TaskDefinition{TaskRoleArn: aws.String(taskRole), ExecutionRoleArn: aws.String(execRole)},
 		Tags:           []types.Tag{{Key: aws.String("portolan:release"), Value: aws.String("2")}},

@@ -20,6 +20,8 @@ const (
 	failed     = "CREATE_FAILED"
 	inProgress = "InProgress"
 	successful = "Successful"
+
+	unsuccessful = "Failed"
 )
 
 // The pace of clusters.

@@ -26,6 +26,7 @@ var routes = []wire.Route{
 	{Method: "DELETE", Path: "/clusters/{clusterName}/node-groups/{nodegroupName}", Operation: "DeleteNodegroup"},
 
 	{Method: "POST", Path: "/clusters/{clusterName}/node-groups/{nodegroupName}/update-version", Operation: "UpdateNodegroupVersion"},
+	{Method: "POST", Path: "/clusters/{clusterName}/node-groups/{nodegroupName}/update-config", Operation: "UpdateNodegroupConfig"},
 
 	{Method: "POST", Path: "/clusters/{clusterName}/addons", Operation: "CreateAddon"},
 	{Method: "GET", Path: "/clusters/{clusterName}/addons", Operation: "ListAddons", Query: page},
@@ -67,6 +68,7 @@ func (s *Server) operations() map[string]wire.Operation {
 		"DescribeNodegroup":              wire.Op(s.describeNodeGroup),
 		"DeleteNodegroup":                wire.Op(s.deleteNodeGroup),
 		"UpdateNodegroupVersion":         wire.Op(s.updateNodeGroupVersion),
+		"UpdateNodegroupConfig":          wire.Op(s.updateNodeGroupConfig),
 		"CreateAddon":                    wire.Op(s.createAddon),
 		"ListAddons":                     wire.Op(s.listAddons),
 		"DescribeAddon":                  wire.Op(s.describeAddon),

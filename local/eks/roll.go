@@ -148,7 +148,7 @@ func (r *rolling) drainOne(last bool) (ended bool) {
 // giveUp fails the update on a node whose pods do not go: it takes pods again, and the
 // group has its size.
 func (r *rolling) giveUp(name string) {
-	r.Status = "Failed"
+	r.Status = unsuccessful
 	r.Errors = []errorDetail{{"PodEvictionFailure", "Reached max retries while trying to evict pods from nodes in node group " + r.group.Name,
 		[]string{name}}}
 	r.group.Next = r.group.Version

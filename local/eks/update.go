@@ -17,7 +17,13 @@ const (
 	drainPatience         = 15 * time.Minute
 )
 
-// update is a change of a version that is under way, or was.
+// What updates change.
+const (
+	versionUpdate = "VersionUpdate"
+	configUpdate  = "ConfigUpdate"
+)
+
+// update is a change of a version, or of a node group's size, that is under way or was.
 type update struct {
 	ID        string        `json:"id"`
 	Cluster   string        `json:"clusterName"`
@@ -83,8 +89,10 @@ func (s *Server) repeated(token string) (update, bool) {
 
 // begin keeps a new update. The caller has the lock.
 func (s *Server) begin(u update) (*updateOutput, error) {
-	u.ID, u.Status, u.Type, u.CreatedAt = s.config.IDs.UUID(), inProgress, "VersionUpdate", wire.At(s.now())
-	u.Params, u.Errors = []param{{"Version", u.To}}, []errorDetail{}
+	u.ID, u.Status, u.CreatedAt, u.Errors = s.config.IDs.UUID(), inProgress, wire.At(s.now()), []errorDetail{}
+	if u.Type == "" {
+		u.Type, u.Params = versionUpdate, []param{{"Version", u.To}}
+	}
 	return shown(u), s.keepUpdate(u)
 }
 
@@ -168,7 +176,11 @@ func (s *Server) stepUpdate(id string) {
 	if !ok || u.Status != inProgress {
 		return
 	}
-	if u.Group != "" {
+	switch {
+	case u.Type == configUpdate:
+		s.resize(u)
+		return
+	case u.Group != "":
 		s.roll(u)
 		return
 	}

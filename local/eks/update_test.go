@@ -179,6 +179,41 @@ func TestVersionsGoUpOneByOne(t *testing.T) {
 	})
 }
 
+// A node group's size is what its Auto Scaling group gets, some time later.
+func TestANodeGroupIsResized(t *testing.T) {
+	inEKS(t, nil, func(b *bench) {
+		b.cluster()
+		b.pool()
+		time.Sleep(5 * time.Minute)
+		in := &sdk.UpdateNodegroupConfigInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("web"),
+			ScalingConfig: &types.NodegroupScalingConfig{DesiredSize: aws.Int32(4)}}
+		var invalid *types.InvalidParameterException
+		if _, err := b.UpdateNodegroupConfig(b.Context(), in); !errors.As(err, &invalid) {
+			b.Errorf("more than the maximum: %v", err)
+		}
+		in.ScalingConfig.MaxSize = aws.Int32(5)
+		out, err := b.UpdateNodegroupConfig(b.Context(), in)
+		if err != nil || out.Update.Type != types.UpdateTypeConfigUpdate || b.group().Status != types.NodegroupStatusUpdating {
+			b.Fatalf("got %+v, %v", out, err)
+		}
+		in.ClientRequestToken = nil // the client keeps the one that it made
+		var busy *types.ResourceInUseException
+		if _, err := b.UpdateNodegroupConfig(b.Context(), in); !errors.As(err, &busy) {
+			b.Errorf("while it is updated: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if u := b.update(out.Update.Id, in.NodegroupName); u.Status != types.UpdateStatusSuccessful || b.group().Status != types.NodegroupStatusActive {
+			b.Errorf("the update is %+v, the group %s", u, b.group().Status)
+		}
+		b.enter("AmazonEKSAdminViewPolicy")
+		time.Sleep(5 * time.Minute)
+		_, nodes, err := b.call(b.inVPC(), http.MethodGet, "/api/v1/nodes", token(b.T, ada, "demo"), nil)
+		if strings.Count(nodes, `"kubeletVersion":`) != 4 || *b.group().ScalingConfig.MinSize != 0 {
+			b.Errorf("the nodes are %s, %v", nodes, err)
+		}
+	})
+}
+
 // What no budget lets go keeps its node, and the update fails.
 func TestABudgetFailsTheUpdateOfItsNode(t *testing.T) {
 	inEKS(t, nil, func(b *bench) {

@@ -79,6 +79,7 @@ var outsideTheKubernetesStory = map[access.Grant]string{
 	{Role: "ResizePoolMachine", Action: "autoscaling:SetDesiredCapacity"}:                   "a pool of ECS is resized",
 	{Role: "Stack", Action: "iam:PassRole"}:                                                 "an instance profile of ECS is made",
 	{Role: "ServiceOperation", Action: "eks:UpdatePodIdentityAssociation"}:                  "a service gets another role",
+	{Role: "SweeperFunction", Action: "eks:DescribeNodegroup"}:                              "a node group was resized past Portolan",
 	{Role: "UpgradeOperation", Action: "eks:DescribeInsight"}:                               "an API is in use that the next version has no more",
 	{Role: "Stack", Action: "eks:DescribeAccessEntry"}:                                      "CloudFormation reads back what it made",
 	{Role: "Stack", Action: "eks:DescribePodIdentityAssociation"}:                           "CloudFormation reads back what it made",

@@ -173,9 +173,9 @@ func splitARN(text string) (kind, rest string) {
 // left out, since a request can hold secrets.
 var shown = map[string]bool{
 	"autoScalingGroupName": true, "bucketName": true, "capacityProvider": true, "cluster": true,
-	"desiredCapacity": true, "desiredCount": true, "family": true, "force": true,
+	"desiredCapacity": true, "desiredCount": true, "desiredSize": true, "family": true, "force": true,
 	"forceNewDeployment": true, "functionName": true, "instanceId": true, "key": true,
-	"listenerArn": true, "loadBalancerArn": true, "maxSize": true, "minSize": true,
+	"listenerArn": true, "loadBalancerArn": true, "maxSize": true, "minSize": true, "nodegroupName": true,
 	"queueUrl": true, "roleArn": true, "roleSessionName": true, "ruleArn": true, "secretId": true,
 	"service": true, "serviceName": true, "shouldDecrementDesiredCapacity": true,
 	"stackName": true, "status": true, "tableName": true, "targetGroupArn": true, "task": true,
@@ -187,6 +187,10 @@ var shown = map[string]bool{
 func RequestDetail(request map[string]any) string {
 	var parts []string
 	size := 0
+	if sizes, nested := request["scalingConfig"].(map[string]any); nested { // EKS's way to say them
+		request = maps.Clone(request)
+		maps.Copy(request, sizes)
+	}
 	for _, name := range slices.Sorted(maps.Keys(request)) {
 		value, simple := scalar(request[name])
 		if !shown[name] || !simple {

@@ -31,6 +31,18 @@ func ServiceDrift(s *model.Service, seen *orchestrator.Observation) string {
 	return strings.Join(parts, "; ")
 }
 
+// PoolGroups are the Auto Scaling groups whose size is that of a node pool and nothing
+// else, by node pool: the one of a cluster on ECS, and those of the node groups in EKS.
+func PoolGroups(c *model.Cluster) map[string]string {
+	switch ecs, kubernetes := c.Facts.ECS, c.Facts.Kubernetes; {
+	case ecs != nil && ecs.AutoScalingGroup != "" && len(c.NodePools) == 1:
+		return map[string]string{c.NodePools[0].Name: ecs.AutoScalingGroup}
+	case kubernetes != nil:
+		return kubernetes.AutoScalingGroups
+	}
+	return nil
+}
+
 // PoolDrift says how the size of a node pool differs from what is wanted, or
 // nothing when it does not.
 func PoolDrift(pool model.NodePool, size int) string {
