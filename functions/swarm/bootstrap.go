@@ -12,7 +12,7 @@ import (
 
 // carry is what a step between two looks hands on.
 func carry(w *work, reason string) State {
-	return State{Looks: w.State.Looks, Group: w.State.Group, Reason: reason}
+	return State{Looks: w.State.Looks, Group: w.State.Group, Down: w.State.Down, Reason: reason}
 }
 
 // init makes the swarm on the one engine that was chosen for it. Which one that is stands

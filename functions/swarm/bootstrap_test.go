@@ -19,6 +19,7 @@ import (
 	"portolan/local/clock"
 	engines "portolan/local/swarm"
 	"portolan/local/unique"
+	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/orchestrator"
 	"portolan/shared/step/steptest"
@@ -157,6 +158,43 @@ func TestTheLoserOfARaceMakesNoSwarm(t *testing.T) {
 		s.must("InitSwarm")
 		if got := s.facts(); got.Initiator != "i-2" || got.Managers[0] != "10.0.0.2:2376" {
 			s.Errorf("the facts are %+v", got)
+		}
+	})
+}
+
+// A manager's engine ends while its machine lives. The step knows since when from the state
+// that it gave the machine, also across steps in between.
+func TestAManagerWhoseEngineEndedIsReplacedInTime(t *testing.T) {
+	launched(t, func(s *scene, f *fleet) {
+		s.must("InitSwarm")
+		for range 2 {
+			s.must("JoinNodes")
+			time.Sleep(time.Minute)
+		}
+		f.Stop("i-2")
+		time.Sleep(time.Minute)
+		call := s.call
+		look := func(state State, name string) State {
+			call.Step = name
+			out, err := s.Handle(s.Context(), In{Call: call, State: state})
+			if err != nil {
+				s.Fatal(err)
+			}
+			return out
+		}
+		out := look(State{}, "LookAtSwarm")
+		if out.Action != "Wait" || len(out.Down) != 1 {
+			s.Fatalf("at first it is %+v", out)
+		}
+		time.Sleep(decide.DownMost)
+		out = look(look(out, "JoinNodes"), "LookAtSwarm")
+		if out.Action != "Replace" || out.Node.Instance != "i-2" || out.Replaced != "managers" || out.Group != "managers" {
+			s.Errorf("after %v it is %+v", decide.DownMost, out)
+		}
+		f.Revive("i-2")
+		time.Sleep(time.Minute)
+		if out = look(out, "LookAtSwarm"); out.Action != "Done" || len(out.Down) > 0 {
+			s.Errorf("back again it is %+v", out)
 		}
 	})
 }

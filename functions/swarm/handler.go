@@ -81,6 +81,11 @@ type State struct {
 	// Group is that of the managers, or of the node that an upgrade replaces.
 	Group string `json:"group,omitempty"`
 
+	// Down says since when nodes are down whose machines live, and Replaced is the group of
+	// the one that is replaced for it.
+	Down     map[string]time.Time `json:"down,omitempty"`
+	Replaced string               `json:"replaced,omitempty"`
+
 	// Verdict is how far something came. Upgrade is what an upgrade does next: with
 	// Desired a group's new capacity, or with Node the one that goes, and with Shrink
 	// without another in its place.

@@ -45,7 +45,7 @@ func (h *Handler) look(ctx context.Context, w *work) (State, error) {
 	out := State{Looks: w.State.Looks + 1, Group: w.cluster.Facts.Swarm.AutoScalingGroups[orchestrator.SwarmManagersPool]}
 	view, err := h.view(ctx, w)
 	if fault.IsUnavailable(err) && w.cluster.Facts.Swarm.SwarmID != "" {
-		out.Action, out.Silent, out.Reason = decide.SwarmWait, w.State.Silent+1, err.Error()
+		out.Action, out.Silent, out.Down, out.Reason = decide.SwarmWait, w.State.Silent+1, w.State.Down, err.Error()
 		if out.Silent < silentMost {
 			return out, nil
 		}
@@ -55,8 +55,20 @@ func (h *Handler) look(ctx context.Context, w *work) (State, error) {
 		return State{}, err
 	}
 	plan := decide.PlanSwarm(view)
+	out.Down = decide.KeepDown(plan, w.State.Down, h.Now())
+	plan = decide.ReplaceDown(plan, view.Nodes, out.Down, h.Now())
 	out.Action, out.Reason = plan.Action, plan.Reason
+	if plan.Action == decide.SwarmReplace {
+		node := plan.Nodes[0]
+		out.Node, out.Replaced = decide.NodeID{ID: node.ID, Instance: node.Instance}, w.groupOf(view, node.Instance)
+	}
 	return out, h.record(ctx, w, view, plan.Action == decide.SwarmDone)
+}
+
+// groupOf is the Auto Scaling group of an instance.
+func (w *work) groupOf(view decide.SwarmView, instance string) string {
+	at := slices.IndexFunc(view.Engines, func(e decide.Engine) bool { return e.Instance == instance })
+	return w.cluster.Facts.Swarm.AutoScalingGroups[view.Engines[at].Pool]
 }
 
 // view gathers what is known of the swarm and its machines.
@@ -69,7 +81,7 @@ func (h *Handler) view(ctx context.Context, w *work) (decide.SwarmView, error) {
 			return view, err
 		}
 	}
-	if view.Engines, err = h.engines(ctx, w); err != nil {
+	if view.Engines, view.Coming, err = h.engines(ctx, w); err != nil {
 		return view, err
 	}
 	known := map[string]bool{}
@@ -123,27 +135,31 @@ func (w *work) info(ctx context.Context, address string) (swarm.EngineInfo, erro
 	return engine.Info(ctx)
 }
 
-// engines are the instances of the cluster's groups, in the order of pools and ids.
-func (h *Handler) engines(ctx context.Context, w *work) ([]decide.Engine, error) {
+// engines are the instances of the cluster's groups, in the order of pools and ids, and
+// coming is how many managers their group has still to launch.
+func (h *Handler) engines(ctx context.Context, w *work) (engines []decide.Engine, coming int, err error) {
 	pools := map[string]string{}
 	for pool, group := range w.cluster.Facts.Swarm.AutoScalingGroups {
 		pools[group] = pool
 	}
 	groups, err := h.groups(ctx, w)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var engines []decide.Engine
 	for _, group := range groups {
+		pool, before := pools[aws.ToString(group.AutoScalingGroupName)], len(engines)
 		for _, instance := range group.Instances {
 			if leaving(instance) {
 				continue
 			}
-			engines = append(engines, decide.Engine{Instance: aws.ToString(instance.InstanceId),
-				Pool: pools[aws.ToString(group.AutoScalingGroupName)], Zone: aws.ToString(instance.AvailabilityZone)})
+			engines = append(engines, decide.Engine{Instance: aws.ToString(instance.InstanceId), Pool: pool,
+				Zone: aws.ToString(instance.AvailabilityZone)})
+		}
+		if launched := len(engines) - before; pool == orchestrator.SwarmManagersPool {
+			coming = max(0, int(aws.ToInt32(group.DesiredCapacity))-launched)
 		}
 	}
-	return engines, h.addresses(ctx, w, engines)
+	return engines, coming, h.addresses(ctx, w, engines)
 }
 
 // groups are the cluster's Auto Scaling groups that are there.

@@ -46,7 +46,7 @@ func (w *work) managersKnown() int {
 
 // survivors are the managers of the swarm that answer.
 func (h *Handler) survivors(ctx context.Context, w *work) ([]decide.Survivor, error) {
-	engines, err := h.engines(ctx, w)
+	engines, _, err := h.engines(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (h *Handler) forgetOthers(ctx context.Context, w *work, from decide.Survivo
 	if err != nil {
 		return err
 	}
-	engines, err := h.engines(ctx, w)
+	engines, _, err := h.engines(ctx, w)
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,9 @@ type Handler struct {
 	// that is not in it are not looked at.
 	Services map[contract.Orchestrator]orchestrator.Glancer
 
+	// Swarms looks at the nodes of swarms, of which no event tells when an engine ends.
+	Swarms Nodes
+
 	Resources leftover.Resources
 	Compute   leftover.Compute
 

@@ -28,17 +28,18 @@ const sessionName = "sweeper"
 // New builds the handler from what its Lambda function is given.
 func New(env *environment.Environment) *Handler {
 	looking := session.New(env.AWS, env.Get("OPERATION_ROLE_ARN")).Config(sessionName)
+	swarms := swarm.New(swarm.Config{
+		AWS: looking, WrapTransport: env.WrapTransport, Now: env.Now, Log: env.Log, Connections: &swarm.Connections{},
+	})
 	return &Handler{
-		Groups: autoscaling.NewFromConfig(env.AWS), NodeGroups: eks.NewFromConfig(env.AWS),
+		Swarms: swarms, Groups: autoscaling.NewFromConfig(env.AWS), NodeGroups: eks.NewFromConfig(env.AWS),
 		Images: ecr.NewFromConfig(env.AWS), Region: env.AWS.Region,
 		Services: map[contract.Orchestrator]orchestrator.Glancer{
 			contract.Ecs: glance.New(ecs.NewFromConfig(env.AWS)),
 			contract.Kubernetes: kubernetes.New(kubernetes.Config{
 				AWS: looking, WrapTransport: env.WrapTransport, Now: env.Now, Log: env.Log,
 			}),
-			contract.Swarm: swarm.New(swarm.Config{
-				AWS: looking, WrapTransport: env.WrapTransport, Now: env.Now, Log: env.Log, Connections: &swarm.Connections{},
-			}),
+			contract.Swarm: swarms,
 		},
 		Store:      store.New(dynamodb.NewFromConfig(env.AWS), env.Get("TABLE_NAME")),
 		Executions: sfn.NewFromConfig(env.AWS), Alarms: cloudwatch.NewFromConfig(env.AWS),

@@ -33,8 +33,8 @@ type NodeGroups interface {
 // pool; of one in EKS that has several, one that waits is repaired in the round after
 // the one before it.
 func (l *look) pool(ctx context.Context, c *model.Cluster) error {
-	_, drifted, err := l.poolDrift(ctx, c)
-	if err != nil || drifted == "" {
+	seen, err := l.poolDrift(ctx, c)
+	if err != nil || seen == (poolSight{}) {
 		return err
 	}
 	return intake.Settle(func() error {
@@ -51,22 +51,25 @@ func (l *look) pool(ctx context.Context, c *model.Cluster) error {
 	})
 }
 
+// A poolSight is what is wrong with a cluster's node pools: drift is of a size, and down
+// are nodes that nobody took away. It is empty when nothing is.
+type poolSight struct{ pool, drift, down string }
+
 // poolDrift returns the first pool that is not as it is wanted; of a swarm, all of them
-// are put right, and the pool is empty. The text is empty when there is none.
-func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster) (pool, text string, err error) {
+// are put right, and the pool is empty.
+func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster) (poolSight, error) {
 	if c.Facts.Swarm != nil && c.Facts.Swarm.Joined != "" && c.Status == contract.ClusterReady {
-		text, err = h.swarmDrift(ctx, c)
-		return "", text, err
+		return h.swarmDrift(ctx, c)
 	}
 	groups := decide.PoolGroups(c)
 	if len(groups) == 0 {
-		return "", "", nil
+		return poolSight{}, nil
 	}
 	got, err := h.Groups.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
 		AutoScalingGroupNames: slices.Sorted(maps.Values(groups)),
 	})
 	if err != nil {
-		return "", "", fault.FromAWS(err, "describing the Auto Scaling groups of cluster "+c.Name())
+		return poolSight{}, fault.FromAWS(err, "describing the Auto Scaling groups of cluster "+c.Name())
 	}
 	sizes := map[string]int{} // a retirement may have taken some
 	for _, group := range got.AutoScalingGroups {
@@ -79,10 +82,10 @@ func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster) (pool, text s
 		}
 		resting, err := h.rests(ctx, c, pool.Name)
 		if err != nil || resting {
-			return pool.Name, decide.PoolDrift(pool, size), err
+			return poolSight{pool: pool.Name, drift: decide.PoolDrift(pool, size)}, err
 		}
 	}
-	return "", "", nil
+	return poolSight{}, nil
 }
 
 // rests says whether nobody but the control plane changes a pool's size right now. EKS
@@ -104,7 +107,7 @@ func (h *Handler) answerPool(ctx context.Context, target contract.Target) (drift
 	if err != nil {
 		return drift.Answer{}, err
 	}
-	pool, seen, err := h.poolDrift(ctx, c)
+	seen, err := h.poolDrift(ctx, c)
 	if err != nil {
 		return drift.Answer{}, err
 	}
@@ -117,12 +120,14 @@ func (h *Handler) answerPool(ctx context.Context, target contract.Target) (drift
 	if err != nil {
 		return drift.Answer{}, err
 	}
-	a := decide.AnswerFound(c, seen, "", busy, last)
+	a, what := decide.AnswerFound(c, seen.drift, "", busy, last), "the node pool was changed past Portolan, and no event told of it"
+	if seen.down != "" {
+		a, what = decide.AnswerDown(c, seen.down, busy, last), "the engines of instances that run are not heard of"
+	}
 	return drift.Nodes(ctx, h.Store, a, func() model.Operation {
-		cause := contract.Cause{Source: "sweeper", Who: "unknown",
-			What: "the node pool was changed past Portolan, and no event told of it", Why: a.Drift}
+		cause := contract.Cause{Source: "sweeper", Who: "unknown", What: what, Why: a.Drift}
 		wish := decide.NewOperation(h.NewID(), contract.KindRepair, target, c.Spec.Team, c.Generation, cause, h.Now())
-		wish.NodePool = pool
+		wish.NodePool = seen.pool
 		return wish
 	})
 }

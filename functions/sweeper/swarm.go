@@ -11,20 +11,30 @@ import (
 	"portolan/shared/decide"
 	"portolan/shared/fault"
 	"portolan/shared/model"
+	"portolan/shared/orchestrator"
 )
 
+// Nodes looks at the nodes of a cluster.
+type Nodes interface {
+	ListNodes(ctx context.Context, query orchestrator.NodeQuery) (orchestrator.NodePage, error)
+}
+
+// nodesMost bounds how many nodes of a swarm are looked at.
+const nodesMost = 2000
+
 // swarmDrift is not empty where the instances of a swarm's groups are no longer those
-// that were let in: an event of a launch was lost.
-func (h *Handler) swarmDrift(ctx context.Context, c *model.Cluster) (string, error) {
+// that were let in, as when an event of a launch was lost, and where one of them runs
+// without its engine, of which no event tells.
+func (h *Handler) swarmDrift(ctx context.Context, c *model.Cluster) (poolSight, error) {
 	groups := c.Facts.Swarm.AutoScalingGroups
 	got, err := h.Groups.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
 		AutoScalingGroupNames: slices.Sorted(maps.Values(groups)),
 	})
 	if err != nil {
-		return "", fault.FromAWS(err, "describing the Auto Scaling groups of cluster "+c.Name())
+		return poolSight{}, fault.FromAWS(err, "describing the Auto Scaling groups of cluster "+c.Name())
 	}
 	if len(got.AutoScalingGroups) < len(groups) {
-		return "", nil // a retirement is what may have taken one
+		return poolSight{}, nil // a retirement is what may have taken one
 	}
 	var instances []string
 	for _, group := range got.AutoScalingGroups {
@@ -33,15 +43,32 @@ func (h *Handler) swarmDrift(ctx context.Context, c *model.Cluster) (string, err
 				continue
 			}
 			if drift := decide.PoolDrift(pool, int(aws.ToInt32(group.DesiredCapacity))); drift != "" {
-				return drift, nil
+				return poolSight{drift: drift}, nil
 			}
 		}
 		for _, instance := range group.Instances {
 			instances = append(instances, aws.ToString(instance.InstanceId))
 		}
 	}
-	if decide.JoinedDigest(instances) == c.Facts.Swarm.Joined {
-		return "", nil
+	if decide.JoinedDigest(instances) != c.Facts.Swarm.Joined {
+		return poolSight{drift: "the swarm's groups have other instances than were let in"}, nil
 	}
-	return "the swarm's groups have other instances than were let in", nil
+	return h.nodesDown(ctx, c, instances)
+}
+
+// nodesDown sees the nodes of a swarm that are down while their instances run.
+func (h *Handler) nodesDown(ctx context.Context, c *model.Cluster, instances []string) (poolSight, error) {
+	var all []orchestrator.Node
+	query := orchestrator.NodeQuery{Cluster: c.Ref()}
+	for len(all) < nodesMost {
+		page, err := h.Swarms.ListNodes(ctx, query)
+		if err != nil {
+			return poolSight{}, err
+		}
+		all = append(all, page.Nodes...)
+		if query.Next = page.Next; query.Next == "" {
+			break
+		}
+	}
+	return poolSight{down: decide.NodesDown(all, instances)}, nil
 }

@@ -13,15 +13,17 @@ import (
 type SwarmAction string
 
 // SwarmInit makes the swarm on the one engine that was chosen, SwarmJoin lets engines
-// in, SwarmForget removes nodes whose machines are gone, SwarmWait looks again, SwarmLost
-// is the end of a swarm without a majority, and SwarmDone that nothing is left to do.
+// in, SwarmForget removes nodes whose machines are gone, SwarmReplace takes one out that
+// is down while its machine lives, SwarmWait looks again, SwarmLost is the end of a swarm
+// without a majority, and SwarmDone that nothing is left to do.
 const (
-	SwarmInit   SwarmAction = "Init"
-	SwarmJoin   SwarmAction = "Join"
-	SwarmForget SwarmAction = "Forget"
-	SwarmWait   SwarmAction = "Wait"
-	SwarmLost   SwarmAction = "Lost"
-	SwarmDone   SwarmAction = "Done"
+	SwarmInit    SwarmAction = "Init"
+	SwarmJoin    SwarmAction = "Join"
+	SwarmForget  SwarmAction = "Forget"
+	SwarmReplace SwarmAction = "Replace"
+	SwarmWait    SwarmAction = "Wait"
+	SwarmLost    SwarmAction = "Lost"
+	SwarmDone    SwarmAction = "Done"
 )
 
 // An Engine is an instance of a swarm's groups whose engine may answer.
@@ -43,23 +45,32 @@ func (e Engine) Manager() bool { return e.Pool == orchestrator.SwarmManagersPool
 
 // A SwarmView is what is known of a swarm and its machines. Made is true once the swarm
 // was made; then Nodes are those that it knows, unless NoMajority says that nobody could
-// be asked.
+// be asked. Coming is how many managers their group has still to launch.
 type SwarmView struct {
 	Made       bool
 	NoMajority bool
 	Initiator  string
 	Engines    []Engine
 	Nodes      []orchestrator.Node
+	Coming     int
 }
 
 // A SwarmPlan is what to do next, and why. Of Init and Join, Engines are those that it
-// is done with; of Forget, Nodes.
+// is done with; of Forget and Replace, Nodes. Down are the nodes that are down, or cannot
+// be reached, while their machines live.
 type SwarmPlan struct {
 	Action  SwarmAction
 	Engines []Engine
 	Nodes   []orchestrator.Node
+	Down    []DownNode
 	Joined  int
 	Reason  string
+}
+
+// A DownNode is a node whose machine lives, in the pool of that name.
+type DownNode struct {
+	orchestrator.Node
+	Pool string
 }
 
 // joinMost bounds how many workers one step lets in.
@@ -92,10 +103,13 @@ func PlanSwarm(v SwarmView) SwarmPlan {
 	for _, e := range v.Engines {
 		node, known := byInstance[e.Instance]
 		switch {
-		case known && node.State != orchestrator.NodeDown && node.Manager == e.Manager():
+		case known && heardOf(node) && node.Manager == e.Manager():
 			plan.Joined++
 		case known:
 			silent = append(silent, e) // on its way: down for a moment, or its role is changing
+			if !heardOf(node) {
+				plan.Down = append(plan.Down, DownNode{node, e.Pool})
+			}
 		case e.Answers:
 			waiting = append(waiting, e)
 		default:
@@ -150,7 +164,7 @@ func planJoins(v SwarmView, plan SwarmPlan, waiting, silent []Engine) SwarmPlan 
 		plan.Reason = fmt.Sprintf("%d engines answer and are let in", len(joins))
 		return plan
 	}
-	if left := len(waiting) + len(silent); left > 0 {
+	if left := len(waiting) + len(silent) + v.Coming; left > 0 {
 		plan.Action = SwarmWait
 		plan.Reason = fmt.Sprintf("%d of %d nodes have joined; the others do not answer yet", plan.Joined, plan.Joined+left)
 		return plan
@@ -198,9 +212,14 @@ func quorumOf(nodes []orchestrator.Node) orchestrator.Quorum {
 			continue
 		}
 		q.Managers++
-		if node.State != orchestrator.NodeDown {
+		if heardOf(node) {
 			q.Reachable++
 		}
 	}
 	return q
+}
+
+// heardOf says whether a node is there, for the swarm as for its managers.
+func heardOf(node orchestrator.Node) bool {
+	return node.State != orchestrator.NodeDown && !node.Unreachable
 }

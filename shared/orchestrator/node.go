@@ -27,8 +27,10 @@ type Node struct {
 	Zone     string
 	State    NodeState
 
-	// Manager nodes count for the quorum.
-	Manager bool
+	// Manager nodes count for the quorum. Unreachable is true of one that the other
+	// managers do not reach, whatever its tasks do.
+	Manager     bool
+	Unreachable bool
 
 	// Tasks is the number of tasks that run on the node or are about to.
 	Tasks int

@@ -149,6 +149,7 @@ func nodeOf(node *swarm.Node) orchestrator.Node {
 	return orchestrator.Node{
 		ID: node.ID, Instance: node.Spec.Labels[LabelInstance], Zone: node.Spec.Labels[LabelZone],
 		State: nodeState(node), Manager: isManager(node),
+		Unreachable: node.ManagerStatus != nil && node.ManagerStatus.Reachability == swarm.ReachabilityUnreachable,
 	}
 }
 
@@ -189,6 +190,9 @@ func (d *Driver) Cordon(ctx context.Context, ref orchestrator.NodeRef) error {
 }
 
 // DrainStatus implements orchestrator.Nodes. It makes two requests.
+//
+// A node that is down cannot be told to stop anything, and the swarm has started its tasks
+// elsewhere already: of it only counts whether it would get tasks if it came back.
 func (d *Driver) DrainStatus(ctx context.Context, ref orchestrator.NodeRef) (orchestrator.DrainStatus, error) {
 	c, err := d.connect(ctx, ref.Cluster)
 	if err != nil {
@@ -197,6 +201,9 @@ func (d *Driver) DrainStatus(ctx context.Context, ref orchestrator.NodeRef) (orc
 	node, err := c.node(ctx, ref.ID)
 	if err != nil {
 		return orchestrator.DrainStatus{}, err
+	}
+	if nodeState(&node) == orchestrator.NodeDown && node.Spec.Availability == swarm.NodeAvailabilityDrain {
+		return orchestrator.DrainStatus{State: orchestrator.NodeDraining}, nil
 	}
 	on, err := c.tasksOn(ctx, ref.ID)
 	return orchestrator.DrainStatus{State: nodeState(&node), TasksLeft: len(on)}, err
