@@ -45,7 +45,7 @@ RACE = ./cmd/... ./shared/store/... ./shared/session/... ./functions/... \
 KUBERNETES = ./local/testbed/kubernetes ./shared/kubernetes ./local/kubernetes
 
 # Packages with tests against real Docker engines, with the same build tag. They need root.
-SWARM = ./local/testbed/swarm ./local/testbed/instances ./shared/swarm ./local/swarm
+SWARM = ./local/testbed/swarm ./shared/swarm ./local/testbed/instances ./local/swarm
 
 .DEFAULT_GOAL := help
 .PHONY: help
