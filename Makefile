@@ -42,7 +42,7 @@ RACE = ./cmd/... ./shared/store/... ./shared/session/... ./functions/... \
 	$(shell $(GO) list ./local/... | grep -v /simulate)
 
 # Packages with tests against a real Kubernetes, which have the build tag testbed.
-KUBERNETES = ./local/testbed/kubernetes ./shared/kubernetes ./local/kubernetes
+KUBERNETES = ./local/testbed/kubernetes ./shared/kubernetes ./local/kubernetes ./local/story/adopted
 
 # Packages with tests against real Docker engines, with the same build tag. They need root.
 SWARM = ./local/testbed/swarm ./shared/swarm ./local/testbed/instances ./local/swarm

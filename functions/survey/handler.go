@@ -120,11 +120,18 @@ func (h *Handler) keep(ctx context.Context, in In, o *model.Operation, c *model.
 }
 
 func summary(seen orchestrator.Survey) string {
-	text := fmt.Sprintf("%s with %d nodes and %d workloads", seen.Version, seen.Nodes, len(seen.Workloads)+seen.More)
+	text := fmt.Sprintf("%s with %s and %s", seen.Version, count(seen.Nodes, "node"), count(len(seen.Workloads)+seen.More, "workload"))
 	if seen.More > 0 {
 		text += fmt.Sprintf(", of which the first %d are kept", len(seen.Workloads))
 	}
 	return text
+}
+
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func lacking(missing []string) string {

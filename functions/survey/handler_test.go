@@ -91,6 +91,12 @@ func TestWhatIsSeenIsKept(t *testing.T) {
 	}
 }
 
+func TestOneOfEachIsCalledSo(t *testing.T) {
+	if got := summary(orchestrator.Survey{Version: "v1.34.2", Nodes: 1, Workloads: workloads(1)}); got != "v1.34.2 with 1 node and 1 workload" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestMissingRightsAreNamed(t *testing.T) {
 	s := play(t)
 	for i := range 12 {

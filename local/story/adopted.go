@@ -108,6 +108,33 @@ func (s *Stage) untouched(ctx context.Context, before string) error {
 	return nil
 }
 
+// A view is what a person asks the cluster to show.
+type view struct{ command, path string }
+
+// views of the service, and of what belongs to it.
+var (
+	deployments = view{"kubectl -n " + namespace + " get deployments", "/apis/apps/v1/namespaces/" + namespace + "/deployments"}
+	services    = view{"kubectl -n " + namespace + " get services", "/api/v1/namespaces/" + namespace + "/services"}
+	ingresses   = view{"kubectl -n " + namespace + " get ingresses", "/apis/networking.k8s.io/v1/namespaces/" + namespace + "/ingresses"}
+	replicaSets = view{"kubectl -n " + namespace + " get replicasets", "/apis/apps/v1/namespaces/" + namespace + "/replicasets"}
+	images      = view{deployments.command + " -o wide", deployments.path}
+)
+
+// shown is a chapter at whose end kubectl shows what came of it.
+func shown(tell func(context.Context, *Stage) error, views ...view) func(context.Context, *Stage) error {
+	return func(ctx context.Context, s *Stage) error {
+		if err := tell(ctx, s); err != nil {
+			return err
+		}
+		for _, v := range views {
+			if err := s.person.show(ctx, s, v.command, v.path); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 func takeOver(ctx context.Context, s *Stage) error {
 	for _, verbs := range [][]contract.Verb{
 		{contract.VerbDeploy},
@@ -168,9 +195,6 @@ func drainNode(ctx context.Context, s *Stage) error {
 
 // letGo retires the adopted cluster: what Portolan made goes, and all else stays.
 func letGo(ctx context.Context, s *Stage) error {
-	if err := s.person.show(ctx, s, "kubectl -n "+namespace+" get deployments", "/apis/apps/v1/namespaces/"+namespace+"/deployments"); err != nil {
-		return err
-	}
 	before, err := s.person.generation(ctx, legacyPath)
 	if err != nil {
 		return err
@@ -195,5 +219,5 @@ func letGo(ctx context.Context, s *Stage) error {
 	if len(left) > 0 || before != after {
 		return fmt.Errorf("left: %q; the old workload's generation was %d and is %d", left, before, after)
 	}
-	return s.person.show(ctx, s, "kubectl get deployments", "/apis/apps/v1/namespaces/default/deployments")
+	return s.person.show(ctx, s, "kubectl get deployments -A", "/apis/apps/v1/deployments")
 }

@@ -93,8 +93,10 @@ func (p *person) generation(ctx context.Context, path string) (int64, error) {
 	return seen.Metadata.Generation, err
 }
 
-// show prints what kubectl get prints: the table that the API server makes.
+// show prints what kubectl get prints: the table that the API server makes. It has more
+// columns where the command asks for a wide one.
 func (p *person) show(ctx context.Context, s *Stage, command, path string) error {
+	wide := strings.HasSuffix(command, " -o wide")
 	raw, err := p.client.Get().AbsPath(path).SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").DoRaw(ctx)
 	if err != nil {
 		return err
@@ -116,7 +118,7 @@ func (p *person) show(ctx context.Context, s *Stage, command, path string) error
 	columns := tabwriter.NewWriter(text, 0, 0, 3, ' ', 0)
 	line := func(cell func(i int) any) {
 		for i, column := range table.ColumnDefinitions {
-			if column.Priority == 0 {
+			if column.Priority == 0 || wide {
 				fmt.Fprintf(columns, "%v\t", cell(i))
 			}
 		}
