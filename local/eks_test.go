@@ -39,6 +39,10 @@ func TestPublicKubernetesClusterInAnExistingVPC(t *testing.T) {
 		if got := liveStacks(t.Context(), t, l); !slices.Equal(got, []string{"portolan-shop", "portolan-shop-addons", "portolan-shop-pool-web"}) {
 			t.Errorf("stacks are %v", got)
 		}
+		// Nobody chose a version, and what EKS chose is what an upgrade begins with.
+		if c := theCluster(t, l, "shop"); c.Version != "v1.34.2-eks-3cfe0ce" {
+			t.Errorf("the cluster has version %q", c.Version)
+		}
 		service := contract.ServiceSpec{Image: "example.com/web:1", Replicas: aws.Int(2), Memory: contract.Memory{LimitMiB: 512}}
 		if status := request(t, l, http.MethodPut, "/v1/clusters/shop/services/web", service, &o); status != http.StatusAccepted {
 			t.Fatalf("the service is refused: %d", status)

@@ -6,6 +6,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -301,19 +302,24 @@ func (h *Handler) observeNodes(ctx context.Context, w *work) (State, error) {
 		out.Reason = health.Reason
 	case health.NodesRegistered >= wanted:
 		out.Verdict = string(decide.Healthy)
-		return out, h.recordSizes(ctx, w, health.NodesRegistered)
+		return out, h.recordHealth(ctx, w, health)
 	}
 	return out, nil
 }
 
-// recordSizes keeps how many nodes have joined: all of them in the only pool, or in
-// each of several as many as are wanted.
-func (h *Handler) recordSizes(ctx context.Context, w *work, joined int) error {
-	if len(w.cluster.NodePools) < 2 {
-		return h.recordSize(ctx, w, joined)
+// recordHealth keeps the version that the orchestrator says it has, and how many nodes have
+// joined: all of them in the only pool, or in each of several as many as are wanted.
+func (h *Handler) recordHealth(ctx context.Context, w *work, health orchestrator.Health) error {
+	pools := w.cluster.NodePools
+	if health.Version == "" && len(pools) == 0 {
+		return nil
 	}
-	for i := range w.cluster.NodePools {
-		w.cluster.NodePools[i].SizeObserved = w.cluster.NodePools[i].Size
+	w.cluster.OrchestratorVersion = cmp.Or(health.Version, w.cluster.OrchestratorVersion)
+	for i := range pools {
+		pools[i].SizeObserved = pools[i].Size
+	}
+	if len(pools) == 1 {
+		pools[0].SizeObserved = health.NodesRegistered
 	}
 	return h.Store.Commit(ctx, w.Fence(), store.UpdateCluster(*w.cluster))
 }

@@ -19,10 +19,13 @@ var engineVersion = regexp.MustCompile(`^[0-9]{2}\.[0-9]{1,2}\.[0-9]{1,2}(-[a-z]
 // one already, and what is wrong with the wish.
 func upgradeSwarm(c model.Cluster, version string) (*model.Cluster, []fault.Field) {
 	has := EngineVersion(c.Spec)
+	if c.OrchestratorVersion == "" {
+		c.OrchestratorVersion = has // the wish takes its place, and may fail
+	}
 	switch {
 	case !engineVersion.MatchString(version):
 		return nil, []fault.Field{{Pointer: "/version", Detail: fmt.Sprintf("%q is no version of a Docker engine; 28.5.1 would be", version)}}
-	case version == has && c.OrchestratorVersion == "" || version == c.OrchestratorVersion:
+	case version == has && version == c.OrchestratorVersion:
 		return nil, nil
 	case older(version, has):
 		return nil, []fault.Field{{Pointer: "/version", Detail: fmt.Sprintf("must not be older than %s, which the cluster has: "+

@@ -39,6 +39,9 @@ func UpgradeCluster(c model.Cluster, version string) (*model.Cluster, []fault.Fi
 	case to > from+1:
 		return wrong("must be 1.%d, the next after the cluster's %s: Kubernetes goes one minor version at a time", from+1, has)
 	}
+	if c.OrchestratorVersion == "" {
+		c.OrchestratorVersion = "v" + has // the wish takes its place, and may fail
+	}
 	c.Spec.Kubernetes.Version = version
 	c.Generation++
 	return &c, nil

@@ -45,6 +45,26 @@ func TestUpgradeCluster(t *testing.T) {
 	}
 }
 
+// A version whose upgrade ended dirty can be asked for again, also where nobody had asked the
+// orchestrator for its version before.
+func TestAnUpgradeIsAskedForAgain(t *testing.T) {
+	for version, c := range map[string]model.Cluster{"1.35": {Spec: onEKS()}, "28.5.2": {Spec: onSwarm()}} {
+		tried, wrong := UpgradeCluster(c, version)
+		if tried == nil {
+			t.Fatalf("%s: %v", version, wrong)
+		}
+		again, wrong := UpgradeCluster(*tried, version)
+		if again == nil || again.Generation != tried.Generation+1 {
+			t.Errorf("%s again: %+v, %v", version, again, wrong)
+		}
+		done := *tried
+		done.OrchestratorVersion = version
+		if nothing, wrong := UpgradeCluster(done, version); nothing != nil || len(wrong) > 0 {
+			t.Errorf("%s, which the cluster has: %+v, %v", version, nothing, wrong)
+		}
+	}
+}
+
 func TestNextPool(t *testing.T) {
 	c := &model.Cluster{Spec: contract.ClusterSpec{Kubernetes: contract.KubernetesCluster{Version: "1.35"}},
 		NodePools: []model.NodePool{{Name: "main"}, {Name: "cheap"}}}

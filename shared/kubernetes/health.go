@@ -30,10 +30,11 @@ func (d *Driver) Health(ctx context.Context, cluster orchestrator.ClusterRef) (o
 	if err != nil {
 		return orchestrator.Health{}, err
 	}
-	if _, err := c.version(ctx); err != nil {
+	version, err := c.version(ctx)
+	if err != nil {
 		return orchestrator.Health{}, err
 	}
-	health := orchestrator.Health{State: orchestrator.Healthy}
+	health := orchestrator.Health{State: orchestrator.Healthy, Version: version}
 	if err := c.ready(ctx); err != nil {
 		return orchestrator.Health{State: orchestrator.Unhealthy, Reason: err.Error()}, nil
 	}

@@ -179,9 +179,11 @@ const (
 )
 
 // Health is the state of a cluster with the reason, in words that a developer
-// understands. NodesRegistered counts the nodes that joined, in whatever state.
+// understands. NodesRegistered counts the nodes that joined, in whatever state. Version is
+// what a healthy orchestrator says of itself, such as v1.34.2; empty where nobody chooses it.
 type Health struct {
 	State           HealthState
 	Reason          string
 	NodesRegistered int
+	Version         string
 }
