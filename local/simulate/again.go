@@ -35,6 +35,11 @@ func (w *World) askAgain() (asked bool, err error) {
 				return asked, err
 			}
 		}
+		versioned, err := w.askForVersion(c)
+		if err != nil {
+			return asked, err
+		}
+		asked = asked || versioned
 		for _, service := range services {
 			again, err := w.askForService(name, service)
 			if err != nil {

@@ -102,7 +102,10 @@ const (
 	LoseManager   Deed = "lose manager"
 	LoseQuorum    Deed = "lose quorum"
 	RecoverSwarm  Deed = "recover swarm"
-	StopEngine    Deed = "stop engine"
+
+	// Of swarms and clusters in EKS; others refuse it.
+	UpgradeCluster Deed = "upgrade cluster"
+	StopEngine     Deed = "stop engine"
 )
 
 // images are what releases are made of; the last three never get healthy.
@@ -235,12 +238,18 @@ var chances = []chance{
 }
 
 // swarmChances are those that there are where there are swarms, too.
-var swarmChances = []chance{{ScaleManagers, 4}, {LoseManager, 6}, {StopEngine, 4}, {LoseQuorum, 4}}
+var swarmChances = []chance{{ScaleManagers, 4}, {LoseManager, 6}, {StopEngine, 4}, {LoseQuorum, 4}, {UpgradeCluster, 5}}
+
+// eksChances are those that there are where clusters are in EKS, too.
+var eksChances = []chance{{UpgradeCluster, 8}}
 
 func (d *draw) step() {
 	total, chances := 0, chances
 	if d.plan.Profile.Swarm {
 		chances = slices.Concat(chances, swarmChances)
+	}
+	if d.plan.Profile.EKS {
+		chances = slices.Concat(chances, eksChances)
 	}
 	for _, c := range chances {
 		total += c.weight
@@ -259,7 +268,7 @@ func (d *draw) step() {
 		}
 	}
 	switch s.Do {
-	case ScalePool, ResizeByHand:
+	case ScalePool, ResizeByHand, UpgradeCluster:
 		s.Service = ""
 	case CreateCluster:
 		s.Service, s.Text = "", onInstances

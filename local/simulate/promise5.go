@@ -129,6 +129,7 @@ func poolsAsWanted(o *oracle) {
 			o.broken(5, "swarm %s has no majority of its managers", name)
 		}
 		o.nodesAsWanted(name)
+		o.versionAsWanted(c)
 		if len(c.NodePools) == 0 {
 			continue
 		}

@@ -47,7 +47,7 @@ func (w *World) deeds() map[Deed]func(Step) error {
 		BindPipeline: w.bindPipeline, BindRepository: w.bindRepository, PushImage: w.pushImage, RunPipeline: w.runPipeline,
 		ChangeByHand: w.changeByHand, ReplaceByHand: w.replaceByHand, DeleteByHand: w.deleteByHand, ResizeByHand: w.resizeByHand,
 		ScaleManagers: w.scaleManagers, LoseManager: w.loseManager, StopEngine: w.stopEngine,
-		LoseQuorum: w.loseQuorum, RecoverSwarm: w.recoverSwarm,
+		LoseQuorum: w.loseQuorum, RecoverSwarm: w.recoverSwarm, UpgradeCluster: w.upgradeCluster,
 		LoseNode: w.loseNode, FailStack: w.failStack, RefuseDelete: w.refuseDelete,
 		StopExecution: w.stopExecution, RunOutLease: w.runOutLease, GiveLeaseAway: w.giveLeaseAway, RepeatOldEvent: w.repeatOldEvent,
 	}
