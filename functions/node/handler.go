@@ -73,13 +73,16 @@ type State struct {
 	Desired int               `json:"desired"`
 
 	// Maximum is the most that the group may have; 0 leaves it.
-	Maximum  int             `json:"maximum"`
-	Remove   []decide.NodeID `json:"remove,omitempty"`
-	Instance string          `json:"instance,omitempty"`
-	Deadline time.Time       `json:"deadline,omitzero"`
-	Verdict  string          `json:"verdict,omitempty"`
-	Reason   string          `json:"reason"`
-	Looks    int             `json:"looks"`
+	Maximum int             `json:"maximum"`
+	Remove  []decide.NodeID `json:"remove,omitempty"`
+
+	// Shrink is true when the group gets smaller by the nodes that are removed.
+	Shrink   bool      `json:"shrink"`
+	Instance string    `json:"instance,omitempty"`
+	Deadline time.Time `json:"deadline,omitzero"`
+	Verdict  string    `json:"verdict,omitempty"`
+	Reason   string    `json:"reason"`
+	Looks    int       `json:"looks"`
 }
 
 // A work is what a step works on.
@@ -245,6 +248,7 @@ func (h *Handler) plan(ctx context.Context, w *work) (State, error) {
 	}
 	plan := decide.PlanPool(wanted, int(*group.DesiredCapacity), live(group), nodes)
 	out.Action, out.Desired, out.Remove, out.Reason = plan.Action, wanted, plan.Remove, plan.Reason
+	out.Shrink = plan.Action == decide.PoolShrink
 	if plan.Action == decide.PoolDone {
 		return out, h.recordSize(ctx, w, plan.Joined)
 	}

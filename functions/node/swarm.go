@@ -52,20 +52,21 @@ func (h *Handler) planSwarm(ctx context.Context, w *work) (State, error) {
 }
 
 // recordJoined keeps which instances there are once all are nodes, so that the sweeper
-// sees when that is so no more.
+// sees when that is so no more, and forgets those that EC2 took back.
 func (h *Handler) recordJoined(ctx context.Context, w *work, groups map[string]types.AutoScalingGroup, nodes []orchestrator.Node) error {
 	var instances []string
 	for _, group := range groups {
 		instances = append(instances, live(&group)...)
 	}
-	for _, instance := range instances {
-		if !slices.ContainsFunc(nodes, func(n orchestrator.Node) bool { return n.Instance == instance }) {
-			return nil
-		}
+	facts, before := *w.cluster.Facts.Swarm, w.cluster.Facts.Swarm
+	facts.Interrupted = decide.StillInterrupted(before.Interrupted, instances)
+	joined := !slices.ContainsFunc(instances, func(instance string) bool {
+		return !slices.ContainsFunc(nodes, func(n orchestrator.Node) bool { return n.Instance == instance })
+	})
+	if joined {
+		facts.Joined = decide.JoinedDigest(instances)
 	}
-	facts := *w.cluster.Facts.Swarm
-	facts.Joined = decide.JoinedDigest(instances)
-	if w.Empty || facts.Joined == w.cluster.Facts.Swarm.Joined {
+	if w.Empty || facts.Joined == before.Joined && len(facts.Interrupted) == len(before.Interrupted) {
 		return nil
 	}
 	w.cluster.Facts.Swarm = &facts
@@ -126,7 +127,9 @@ func (w *work) planSwarmPool(pool string, groups map[string]types.AutoScalingGro
 	plan := decide.PlanPool(out.Desired, int(aws.ToInt32(group.DesiredCapacity)), instances, nodes)
 	if !w.Empty {
 		plan = decide.PlanSwarmPool(plan, instances, everywhere, nodes, int(aws.ToInt32(group.MaxSize)), out.Maximum)
+		plan = decide.PlanInterrupted(plan, instances, w.cluster.Facts.Swarm.Interrupted, nodes)
 	}
+	out.Shrink = plan.Action == decide.PoolShrink
 	out.Action, out.Remove, out.Reason = plan.Action, plan.Remove, plan.Reason
 	return out, plan.Joined
 }

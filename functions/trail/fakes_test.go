@@ -115,7 +115,21 @@ func (d *definitions) DescribeTaskDefinition(_ context.Context, in *ecs.Describe
 }
 
 // groups has one group, of that size, and that of a node group in EKS.
-type groups struct{ size, ofEKS int32 }
+type groups struct {
+	size, ofEKS int32
+
+	// ofInstance is the group of every instance; none has one where it is empty.
+	ofInstance string
+}
+
+// DescribeAutoScalingInstances tells the group of an instance.
+func (g *groups) DescribeAutoScalingInstances(_ context.Context, in *autoscaling.DescribeAutoScalingInstancesInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingInstancesOutput, error) {
+	out := &autoscaling.DescribeAutoScalingInstancesOutput{}
+	if g.ofInstance != "" {
+		out.AutoScalingInstances = []scalingtypes.AutoScalingInstanceDetails{{InstanceId: &in.InstanceIds[0], AutoScalingGroupName: &g.ofInstance}}
+	}
+	return out, nil
+}
 
 func (g *groups) DescribeAutoScalingGroups(_ context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
 	if in.AutoScalingGroupNames[0] == nodeGroup {
@@ -146,7 +160,7 @@ type table struct {
 func newTable(t *testing.T, setting contract.Drift) *table {
 	t.Helper()
 	s := storetest.Open(t)
-	x := &table{T: t, store: s, groups: &groups{3, 2}, services: &services{seen: observed(4, 2)}}
+	x := &table{T: t, store: s, groups: &groups{size: 3, ofEKS: 2}, services: &services{seen: observed(4, 2)}}
 	x.definitions = &definitions{known: map[string]*ecs.DescribeTaskDefinitionOutput{definition: {
 		TaskDefinition: &types.TaskDefinition{TaskRoleArn: aws.String(taskRole), ExecutionRoleArn: aws.String(execRole)},
 		Tags:           []types.Tag{{Key: aws.String("portolan:release"), Value: aws.String("2")}},

@@ -41,8 +41,12 @@ type Services interface {
 	Observe(ctx context.Context, service orchestrator.ServiceRef) (orchestrator.Observation, error)
 }
 
-// Groups is the part of the Auto Scaling client that tells a group's size.
+// Groups is the part of the Auto Scaling client that tells a group's size, and the group
+// of an instance.
 type Groups interface {
+	DescribeAutoScalingInstances(
+		context.Context, *autoscaling.DescribeAutoScalingInstancesInput, ...func(*autoscaling.Options),
+	) (*autoscaling.DescribeAutoScalingInstancesOutput, error)
 	DescribeAutoScalingGroups(
 		context.Context, *autoscaling.DescribeAutoScalingGroupsInput, ...func(*autoscaling.Options),
 	) (*autoscaling.DescribeAutoScalingGroupsOutput, error)
@@ -93,6 +97,11 @@ func (h *Handler) Handle(ctx context.Context, raw json.RawMessage) (Out, error) 
 	case event.Launch:
 		err = intake.Settle(func() (err error) {
 			out, err = h.launched(ctx, e)
+			return err
+		})
+	case event.Interruption:
+		err = intake.Settle(func() (err error) {
+			out, err = h.interrupted(ctx, e)
 			return err
 		})
 	case event.TaskState:

@@ -209,7 +209,7 @@ func TestRolesThatECSAssumes(t *testing.T) {
 
 func TestEventsOfOtherDoors(t *testing.T) {
 	x := newTable(t, contract.Repair)
-	for _, name := range []string{"ec2/spot-interruption-warning.json", "ecr/image-action.push.json"} {
+	for _, name := range []string{"ec2/rebalance-recommendation.json", "ecr/image-action.push.json"} {
 		if got := x.handle(document(t, name)); got.Kept || got.Reason != "unknown kind" {
 			t.Errorf("%s: got %+v", name, got)
 		}

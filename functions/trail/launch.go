@@ -7,7 +7,6 @@ import (
 	"portolan/shared/decide"
 	"portolan/shared/drift"
 	"portolan/shared/event"
-	"portolan/shared/fault"
 	"portolan/shared/intake"
 	"portolan/shared/model"
 	"portolan/shared/store"
@@ -18,22 +17,12 @@ import (
 // operation that is at work on the cluster lets in whom it finds.
 func (h *Handler) launched(ctx context.Context, e event.Launch) (Out, error) {
 	out := Out{What: "launch of " + e.Instance, Reason: "the group is of no swarm of ours"}
-	name, pool, ok := decide.PoolOfSwarmGroup(e.Group)
-	if !ok {
-		return out, nil
-	}
-	cluster, err := h.Store.Cluster(ctx, name)
-	if fault.IsNotFound(err) {
-		return out, nil
-	}
-	if err != nil {
+	cluster, pool, err := h.swarmOf(ctx, e.Group)
+	if cluster == nil || err != nil {
 		return out, err
 	}
-	if cluster.Facts.Swarm == nil || cluster.Facts.Swarm.AutoScalingGroups[pool] != e.Group {
-		return out, nil
-	}
-	out.Cluster = name
-	target := contract.Target{Cluster: name}
+	out.Cluster = cluster.Name()
+	target := contract.Target{Cluster: cluster.Name()}
 	busy, err := drift.Busy(ctx, h.Store, target)
 	if err != nil {
 		return out, err

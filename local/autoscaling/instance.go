@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portolan/local/ecs"
+	"portolan/local/events"
 )
 
 func (s *Server) note(g *group, i *instance) {
@@ -168,20 +169,48 @@ func (s *Server) detail(g *group, i *instance) map[string]any {
 // reports whether the instance was known and alive.
 func (s *Server) KillInstance(id string) bool {
 	killed := false
-	_ = s.change(func() {
-		for _, name := range sortedKeys(s.groups) {
-			g := s.groups[name]
-			for _, i := range g.Instances {
-				if i.ID != id || i.ending() || i.Health != "Healthy" {
-					continue
-				}
-				killed = true
-				i.State, i.Health = "InService", "Dead"
-				i.Due = s.config.Clock.Now().Add(s.config.IDs.Between(detectLow, detectHigh))
-				s.touch(g, i)
-				s.lose(i)
-			}
-		}
+	_ = s.change(func() { killed = s.kill(id) })
+	return killed
+}
+
+func (s *Server) kill(id string) (killed bool) {
+	s.alive(id, func(g *group, i *instance) {
+		killed = true
+		i.State, i.Health = "InService", "Dead"
+		i.Due = s.config.Clock.Now().Add(s.config.IDs.Between(detectLow, detectHigh))
+		s.touch(g, i)
+		s.lose(i)
 	})
 	return killed
 }
+
+// alive does something with the instance of that id, if it is known and alive.
+func (s *Server) alive(id string, do func(*group, *instance)) {
+	for _, name := range sortedKeys(s.groups) {
+		g := s.groups[name]
+		for _, i := range g.Instances {
+			if i.ID == id && !i.ending() && i.Health == "Healthy" {
+				do(g, i)
+			}
+		}
+	}
+}
+
+// InterruptSpot takes an instance back, as EC2 does with Spot's: it tells so, and two
+// minutes later the instance dies. It reports whether the instance was known and alive. A
+// restart within the two minutes leaves it alone.
+func (s *Server) InterruptSpot(id string) bool {
+	told := false
+	_ = s.change(func() {
+		s.alive(id, func(_ *group, i *instance) {
+			told = true
+			s.send(events.Event{Source: "aws.ec2", DetailType: "EC2 Spot Instance Interruption Warning", Time: s.config.Clock.Now(),
+				Resources: []string{s.instanceARN(i)}, Detail: map[string]any{"instance-id": id, "instance-action": "terminate"}})
+			s.at("interruption "+id, s.config.Clock.Now().Add(interruptionNotice), func() { s.kill(id) })
+		})
+	})
+	return told
+}
+
+// interruptionNotice is how long before it takes a Spot instance back EC2 tells so.
+const interruptionNotice = 2 * time.Minute

@@ -177,11 +177,18 @@ func (s *Server) at(key string, due time.Time, fn func()) {
 }
 
 func (s *Server) emit(detailType string, g *group, i *instance, detail map[string]any) {
+	s.send(events.Event{Source: "aws.autoscaling", DetailType: detailType, Detail: detail, Time: s.config.Clock.Now(),
+		Resources: []string{g.ARN, s.instanceARN(i)}})
+}
+
+func (s *Server) instanceARN(i *instance) string {
+	return "arn:aws:ec2:" + s.config.Region + ":" + s.config.Account + ":instance/" + i.ID
+}
+
+func (s *Server) send(e events.Event) {
 	if s.config.Events == nil {
 		return
 	}
-	e := events.Event{Source: "aws.autoscaling", DetailType: detailType, Detail: detail, Time: s.config.Clock.Now(),
-		Resources: []string{g.ARN, "arn:aws:ec2:" + s.config.Region + ":" + s.config.Account + ":instance/" + i.ID}}
 	out := s.outbox.Add(e)
 	s.after = append(s.after, func() { s.outbox.Send(context.Background(), out) })
 }

@@ -1121,7 +1121,7 @@ type NodePoolSpec struct {
 	// SizeMax No request and no policy makes the pool larger than this; 10, or `size` where that is more, when absent.
 	SizeMax int `json:"sizeMax,omitempty,omitzero"`
 
-	// Spot Whether the nodes are Spot instances; for kubernetes.
+	// Spot Whether the nodes are Spot instances; for kubernetes, and the workers of swarm.
 	Spot bool `json:"spot,omitempty,omitzero"`
 }
 
@@ -1515,6 +1515,9 @@ type SwarmManagers struct {
 
 	// RootVolumeType Kind of the nodes' root volume, for swarm; gp3 when absent.
 	RootVolumeType VolumeType `json:"rootVolumeType,omitempty,omitzero"`
+
+	// Spot Refused when true, with the reason: managers hold the quorum, and EC2 takes Spot instances back.
+	Spot bool `json:"spot,omitempty,omitzero"`
 }
 
 // SwarmMount defines model for SwarmMount.

@@ -39,7 +39,7 @@ func (b *blame) notKubernetes(spec contract.ClusterSpec) {
 		b.add("/adopted", "must be left out for ecs: only a cluster of kubernetes or swarm can be adopted")
 	}
 	for i, pool := range spec.NodePools {
-		if pool.Spot {
+		if pool.Spot && spec.Orchestrator != contract.Swarm {
 			b.add(fmt.Sprintf("/nodePools/%d/spot", i), "must be left out for %s", spec.Orchestrator)
 		}
 	}

@@ -12,14 +12,15 @@ import (
 type PoolAction string
 
 // PoolResize sets the group's capacity, PoolShrink takes nodes out through the
-// gate, PoolJoin lets the engines of a swarm in, PoolWait looks again, and PoolDone is
+// gate, PoolReplace takes some out whose group launches others, PoolJoin lets the engines of a swarm in, PoolWait looks again, and PoolDone is
 // the end.
 const (
-	PoolResize PoolAction = "Resize"
-	PoolShrink PoolAction = "Shrink"
-	PoolJoin   PoolAction = "Join"
-	PoolWait   PoolAction = "Wait"
-	PoolDone   PoolAction = "Done"
+	PoolResize  PoolAction = "Resize"
+	PoolShrink  PoolAction = "Shrink"
+	PoolReplace PoolAction = "Replace"
+	PoolJoin    PoolAction = "Join"
+	PoolWait    PoolAction = "Wait"
+	PoolDone    PoolAction = "Done"
 )
 
 // NodeID names a node: the orchestrator's id, empty when it never joined, and the

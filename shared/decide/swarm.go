@@ -70,6 +70,10 @@ func (b *blame) managers(m contract.SwarmManagers) {
 	if wrong := managerCount(m.Count); wrong != "" {
 		b.add("/swarm/managers/count", "%s", wrong)
 	}
+	if m.Spot {
+		b.add("/swarm/managers/spot", "must be left out: EC2 takes Spot instances back with two minutes' notice, several at a time, and "+
+			"the managers hold the quorum; workers may be Spot instances")
+	}
 }
 
 // managerCount says what is wrong with a number of managers; nothing when it is empty.

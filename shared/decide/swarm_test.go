@@ -56,7 +56,8 @@ func TestCheckSwarmCluster(t *testing.T) {
 		"SSH from everywhere": {onSwarm, func(s *contract.ClusterSpec) {
 			s.Swarm.AllowedIngress = []contract.Ingress{{Cidr: "0.0.0.0/0", Port: 22}}
 		}, []string{"/swarm/allowedIngress/0/openToTheInternet"}},
-		"Spot instances":      {onSwarm, func(s *contract.ClusterSpec) { s.NodePools[0].Spot = true }, []string{"/nodePools/0/spot"}},
+		"Spot instances":      {onSwarm, func(s *contract.ClusterSpec) { s.NodePools[0].Spot = true }, nil},
+		"Spot managers":       {onSwarm, func(s *contract.ClusterSpec) { s.Swarm.Managers.Spot = true }, []string{"/swarm/managers/spot"}},
 		"words of ecs":        {onSwarm, func(s *contract.ClusterSpec) { s.Ecs.Capacity = contract.EC2 }, []string{"/ecs"}},
 		"words of kubernetes": {onSwarm, func(s *contract.ClusterSpec) { s.Kubernetes.Version = "1.34" }, []string{"/kubernetes"}},
 		"words of swarm":      {onEC2, func(s *contract.ClusterSpec) { s.Swarm.SystemPrune = true }, []string{"/swarm"}},

@@ -155,6 +155,9 @@ func swarmNodesStack(c *model.Cluster, name string, pool contract.NodePoolSpec, 
 		"SecurityGroupId": outputs["SecurityGroupId"], "KeyName": pool.KeyPair,
 		"EbsOptimized": strconv.FormatBool(pool.EbsOptimized), "ImageId": swarmImage(pool.InstanceType),
 	}
+	if pool.Spot {
+		parameters["CapacityType"] = "SPOT"
+	}
 	if pool.RootVolumeGiB > 0 {
 		parameters["RootVolumeSizeGiB"] = strconv.Itoa(pool.RootVolumeGiB)
 	}

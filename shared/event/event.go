@@ -49,7 +49,7 @@ type envelope struct {
 }
 
 // Decode returns an Alarms, PipelineExecution, PipelineAction, ImageAction, Call,
-// StackStatus, TaskState, Deployment, ServiceAction, Launch, or Unknown. What is none of
+// StackStatus, TaskState, Deployment, ServiceAction, Launch, Interruption, or Unknown. What is none of
 // these because it cannot be read is an Invalid error, and never a panic.
 func Decode(raw []byte) (any, error) {
 	if len(raw) > SizeMax {
@@ -107,6 +107,7 @@ var decoders = map[string]func(Header, json.RawMessage) (any, error){
 	"ECS Deployment State Change":                  decodeDeployment,
 	"ECS Service Action":                           decodeServiceAction,
 	"EC2 Instance Launch Successful":               decodeLaunch,
+	"EC2 Spot Instance Interruption Warning":       decodeInterruption,
 }
 
 func present(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }

@@ -62,7 +62,7 @@ func TestEveryRealEventIsKnownOrUnknown(t *testing.T) {
 		"ecs/deployment.in-progress.json":                Deployment{},
 		"ecs/deployment.failed.json":                     Deployment{},
 		"ecs/service-action.steady-state.json":           ServiceAction{},
-		"ec2/spot-interruption-warning.json":             Unknown{},
+		"ec2/spot-interruption-warning.json":             Interruption{},
 		"ec2/rebalance-recommendation.json":              Unknown{},
 		"autoscaling/launch-successful.json":             Launch{},
 		"autoscaling/launch-lifecycle-action.json":       Unknown{},
@@ -214,7 +214,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("got %+v", e)
 			}
 		case PipelineExecution, PipelineAction, ImageAction, Call, StackStatus, TaskState, Deployment,
-			ServiceAction, Launch, Unknown:
+			ServiceAction, Launch, Interruption, Unknown:
 		default:
 			t.Fatalf("got a %T", got)
 		}

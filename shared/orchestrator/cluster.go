@@ -108,6 +108,9 @@ type SwarmFacts struct {
 	// Joined stands for the instances that the groups had when all of them were nodes.
 	Joined string `json:"joined,omitempty"`
 
+	// Interrupted are the instances that EC2 takes back, and that leave before it does.
+	Interrupted []string `json:"interrupted,omitempty"`
+
 	// AutoScalingGroups are those of the node pools; SwarmManagersPool is the managers'.
 	AutoScalingGroups map[string]string `json:"autoScalingGroups,omitempty"`
 

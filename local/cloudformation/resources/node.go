@@ -101,6 +101,9 @@ func templateData(p properties) *types.RequestLaunchTemplateData {
 			HttpPutResponseHopLimit: options.number("HttpPutResponseHopLimit"),
 		}
 	}
+	if options := p.object("InstanceMarketOptions"); options != nil {
+		data.InstanceMarketOptions = &types.LaunchTemplateInstanceMarketOptionsRequest{MarketType: types.MarketType(options.text("MarketType"))}
+	}
 	for _, i := range p.objects("NetworkInterfaces") {
 		data.NetworkInterfaces = append(data.NetworkInterfaces, types.LaunchTemplateInstanceNetworkInterfaceSpecificationRequest{
 			DeviceIndex: i.number("DeviceIndex"), AssociatePublicIpAddress: i.truth("AssociatePublicIpAddress"),
