@@ -13,6 +13,7 @@ import (
 var outsideTheStory = map[access.Grant]string{
 	{Role: "ApiFunction", Action: "dynamodb:DeleteItem"}:                         "a policy or a binding is deleted",
 	{Role: "TrailFunction", Action: "dynamodb:UpdateItem"}:                       "a role is assumed for a task of which ECS has not told yet",
+	{Role: "TrailFunction", Action: "autoscaling:DescribeAutoScalingInstances"}:  "EC2 takes a Spot instance back",
 	{Role: "SweeperFunction", Action: "ecr:DescribeImages"}:                      "a service is bound to a repository",
 	{Role: "SweeperFunction", Action: "dynamodb:UpdateItem"}:                     "something is lost",
 	{Role: "SweeperFunction", Action: "dynamodb:DeleteItem"}:                     "something is lost",
