@@ -40,6 +40,13 @@ func (w *World) askAgain() (asked bool, err error) {
 			return asked, err
 		}
 		asked = asked || versioned
+		for _, j := range w.watch.jobs(name) {
+			again, err := w.askForJob(name, j)
+			if err != nil {
+				return asked, err
+			}
+			asked = asked || again
+		}
 		for _, service := range services {
 			again, err := w.askForService(name, service)
 			if err != nil {

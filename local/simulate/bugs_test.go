@@ -43,6 +43,7 @@ var planted = []struct {
 	{name: "an operation has no cause", promise: "promise 7", seed: 4, bug: Bug{Client: writes("TrailFunction", dropCause)}},
 	{name: "a session is not named by its operation", promise: "promise 7", seed: 1, bug: Bug{Client: renameSession}},
 	{name: "an operation is accounted to another team", promise: "promise 8", seed: 1, bug: Bug{Client: writes("AlarmFunction", changeTeam)}},
+	{name: "a job is not removed", promise: "promise 4", seed: 1, bug: Bug{Handler: on("ServiceFunction", neverRemove)}},
 	{name: "a node of a swarm is ended before it left", promise: "promise 5", seed: 9, profile: inSwarms,
 		bug: Bug{Files: machine("replace-node", unasked)}},
 	{name: "managers leave all at once", promise: "promise 5", seed: 16, profile: inSwarms, bug: Bug{Files: machine("resize-pool", allAtOnce)}},

@@ -31,8 +31,9 @@ type invocation struct {
 	// lease is that of the step's target when the invocation began.
 	lease model.Lease
 
-	// wanted is the step's service at that time, if it has one.
+	// wanted is the step's service at that time, if it has one, and job its job.
 	wanted *model.Service
+	job    *model.Job
 
 	mu    sync.Mutex
 	calls int
@@ -150,6 +151,7 @@ func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if bytes.Contains(payload, []byte(`"target":`)) && json.Unmarshal(payload, &i.step) == nil && i.step.Target != "" {
 		w.watch.settle()
 		i.lease, i.wanted = w.watch.leases[i.step.Target], w.watch.wantedOf(i.step.Target)
+		i.job = w.watch.jobOf(i.step.Target)
 	}
 	if w.befalls(w.Plan.Profile.Kills) {
 		// Before any call that the function is known to make, or its answer.

@@ -75,6 +75,7 @@ func intendedThere(o *oracle, c *call) {
 // kinds are those of which a service may leave something.
 var kinds = map[string][]string{
 	"/apis/apps/v1":              {"deployments", "replicasets"},
+	"/apis/batch/v1":             {"jobs"},
 	"/api/v1":                    {"pods", "services", "serviceaccounts"},
 	"/apis/networking.k8s.io/v1": {"ingresses"},
 	"/apis/policy/v1":            {"poddisruptionbudgets"},

@@ -14,6 +14,7 @@ const (
 	instanceOfNode   = "portolan.instance"
 	serviceInSwarm   = "portolan.service"
 	releaseInSwarm   = "portolan.release"
+	jobInSwarm       = "portolan.job"
 	removedFromThere = "portolan.removing"
 )
 
@@ -32,7 +33,7 @@ func (c *call) swarmChange() (change, bool) {
 		return change{}, false
 	}
 	var spec swarm.ServiceSpec
-	if json.Unmarshal(c.engine.Body, &spec) != nil || spec.Labels[removedFromThere] != "" {
+	if json.Unmarshal(c.engine.Body, &spec) != nil || spec.Labels[removedFromThere] != "" || spec.Labels[jobInSwarm] != "" {
 		return change{}, false
 	}
 	out := change{service: spec.Labels[serviceInSwarm]}

@@ -96,6 +96,8 @@ const (
 	RunOutLease    Deed = "run out lease"
 	GiveLeaseAway  Deed = "give lease away"
 	RepeatOldEvent Deed = "repeat old event"
+	RunJob         Deed = "run job"
+	StopJob        Deed = "stop job"
 
 	// Of swarms only.
 	ScaleManagers Deed = "scale managers"
@@ -121,6 +123,9 @@ func Draw(seed uint64, p Profile) Plan {
 	}
 	for range p.Steps {
 		d.step()
+	}
+	for range p.Steps / stepsOfAJob {
+		d.job()
 	}
 	slices.SortStableFunc(d.plan.Steps, func(a, b Step) int { return int(a.At - b.At) })
 	return d.plan

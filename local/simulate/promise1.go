@@ -53,6 +53,7 @@ func changedOperations(before, after *state) []string {
 }
 
 func allEnded(o *oracle) {
+	jobsEnded(o)
 	for _, operation := range o.sorted() {
 		if !operation.Ended() {
 			o.broken(1, "operation %s (%s on %s) is still %s", operation.ID, operation.Kind,

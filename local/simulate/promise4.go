@@ -21,6 +21,7 @@ var intended = promise{number: 4, call: knownBefore, end: nothingLeft}
 func knownBefore(o *oracle, c *call) {
 	intendedThere(o, c)
 	intendedInSwarm(o, c)
+	runsOnce(o, c)
 	switch {
 	case c.service == "cloudformation" && c.operation == "CreateStack":
 		form, _ := url.ParseQuery(string(c.body)) // what it cannot read has no name

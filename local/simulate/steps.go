@@ -48,6 +48,7 @@ func (w *World) deeds() map[Deed]func(Step) error {
 		ChangeByHand: w.changeByHand, ReplaceByHand: w.replaceByHand, DeleteByHand: w.deleteByHand, ResizeByHand: w.resizeByHand,
 		ScaleManagers: w.scaleManagers, LoseManager: w.loseManager, StopEngine: w.stopEngine,
 		LoseQuorum: w.loseQuorum, RecoverSwarm: w.recoverSwarm, UpgradeCluster: w.upgradeCluster,
+		RunJob: w.runJob, StopJob: w.stopJob,
 		LoseNode: w.loseNode, FailStack: w.failStack, RefuseDelete: w.refuseDelete,
 		StopExecution: w.stopExecution, RunOutLease: w.runOutLease, GiveLeaseAway: w.giveLeaseAway, RepeatOldEvent: w.repeatOldEvent,
 	}
@@ -140,7 +141,7 @@ func (w *World) createCluster(s Step) error {
 func (w *World) adoptCluster(s Step) error {
 	return w.api(http.MethodPost, "/v1/clusters", contract.ClusterSpec{Name: s.Cluster, Team: teamOf(s.Cluster),
 		Orchestrator: contract.Kubernetes, Adopted: contract.AdoptedCluster{Credentials: w.adopted[s.Cluster].secret,
-			Verbs: contract.Verbs{contract.VerbDeploy, contract.VerbScale, contract.VerbDrain, contract.VerbRepair}}})
+			Verbs: contract.Verbs{contract.VerbDeploy, contract.VerbScale, contract.VerbDrain, contract.VerbRepair, contract.VerbRun}}})
 }
 
 func (w *World) retireCluster(s Step) error { return w.api(http.MethodDelete, cluster(s), nil) }
