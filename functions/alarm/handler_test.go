@@ -177,7 +177,7 @@ func TestEventsThatCameBefore(t *testing.T) {
 	// Once it has started and ended, neither event asks for another one.
 	o := x.operation(id)
 	o.Status = contract.OperationRunning
-	x.commit(store.UpdateOperation(*o))
+	x.commit(store.StartOperation(*o))
 	for _, raw := range []json.RawMessage{first, later, first} {
 		if got := x.handle(raw); got[0] != "the event was handled before" {
 			t.Errorf("got %q", got)
@@ -203,7 +203,7 @@ func TestACompositeAlarmCanGoFromAlarmToAlarm(t *testing.T) {
 	x.handle(document(t, metric, `"value": "OK"`, `"value": "ALARM"`))
 	o := x.operation(x.queue("shop", "p")[0])
 	o.Status = contract.OperationRunning
-	x.commit(store.UpdateOperation(*o))
+	x.commit(store.StartOperation(*o))
 	x.handle(document(t, metric, `"value": "OK"`, `"value": "ALARM"`, "17:04:40.989", "17:05:40.989"))
 	if queue := x.queue("shop", "p"); len(queue) != 2 {
 		t.Errorf("got %v", queue)

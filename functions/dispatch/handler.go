@@ -171,7 +171,7 @@ func (h *Handler) first(ctx context.Context, queue store.Queue) (*model.Operatio
 	started := decide.Start(*operation, queue.Lease.Token+1, h.Now())
 	started.Execution = h.executionARN(&started)
 	_, take := store.TakeLease(queue.Lease, started.ID, decide.LeaseUntil(started))
-	return &started, h.Store.Commit(ctx, take, store.UpdateOperation(started))
+	return &started, h.Store.Commit(ctx, take, store.StartOperation(started))
 }
 
 func (h *Handler) executionARN(o *model.Operation) string {

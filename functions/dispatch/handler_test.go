@@ -155,6 +155,37 @@ func (s *scene) ran() string {
 	return strings.Join(ids, " ")
 }
 
+// A busy store has somebody else write right before its first commit.
+type busyStore struct {
+	*store.Store
+	before func()
+}
+
+func (s *busyStore) Commit(ctx context.Context, writes ...store.Write) error {
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
+	}
+	return s.Store.Commit(ctx, writes...)
+}
+
+// A wish that joins between the look at the operation and its start is carried out by it.
+func TestAWishThatJoinsAtTheStartIsNotLost(t *testing.T) {
+	play(t, func(s *scene) {
+		s.accept("01")
+		s.Handler.Store = &busyStore{s.store, func() {
+			o := s.operation("01")
+			o.Generation, o.Wishes, o.Joined = 2, 1, []contract.Cause{{Who: "ada"}}
+			steptest.Commit(s.T, s.store, store.JoinOperation(o))
+		}}
+		s.tell("01")
+		o := s.operation("01")
+		if o.Status != contract.OperationRunning || o.Generation != 2 || len(o.Joined) != 1 || s.ran() != "01" {
+			t.Errorf("ran %q, and the operation is %+v", s.ran(), o)
+		}
+	})
+}
+
 func TestAcceptedOperationIsGivenTheLeaseAndStarted(t *testing.T) {
 	play(t, func(s *scene) {
 		s.accept("01")
@@ -398,8 +429,9 @@ func TestLeaseThatRanOutIsTakenOver(t *testing.T) {
 		_, free := store.TakeLease(s.lease(), "01", time.Now()) // shortened, as nobody does
 		steptest.Commit(s.T, s.store, free)
 		o := s.operation("01")
+		read := o.Token
 		o.Token = s.lease().Token
-		steptest.Commit(s.T, s.store, store.UpdateOperation(o))
+		steptest.Commit(s.T, s.store, store.UpdateTakenOver(o, read))
 		s.tell("01")
 		if len(s.started) != 2 || s.started[1].Attempt != 2 || s.started[1].Token != 3 || s.started[1].TakenOver == "" {
 			t.Errorf("started %+v", s.started)

@@ -106,7 +106,7 @@ func (b *bench) scaling(id string, running bool) model.Operation {
 	if running {
 		o = decide.Start(o, 1, noon.Add(-time.Minute))
 		_, take := store.TakeLease(model.Lease{Target: model.TargetKey(target)}, id, decide.LeaseUntil(o))
-		b.commits(take, store.UpdateOperation(o))
+		b.commits(take, store.StartOperation(o))
 	}
 	return o
 }

@@ -295,7 +295,7 @@ func TestADeadlinePasses(t *testing.T) {
 		seen, err := s.table.Operation(s.Context(), o.Id)
 		s.do(err)
 		seen.Deadline = s.Local.Clock.Now()
-		s.do(s.table.Commit(s.Context(), store.UpdateOperation(*seen)))
+		s.do(s.table.Commit(s.Context(), store.UpdateTakenOver(*seen, seen.Token)))
 		ended := s.end(o.Id)
 		if ended.Status != contract.OperationFailedDirty || !strings.Contains(ended.Reason, "deadline") || len(ended.Left) == 0 {
 			t.Errorf("it ended %s: %s %v", ended.Status, ended.Reason, ended.Left)

@@ -30,8 +30,8 @@ const joinedMax = 10
 // over o's generation, release, deadline and, up to ten of them, cause.
 //
 // Commit the writes together with the change of desired state. A Conflict means
-// that the waiting operation started meanwhile: load everything again and decide
-// anew.
+// that the waiting operation started, or took over another wish, meanwhile: load
+// everything again and decide anew.
 func Enqueue(ctx context.Context, s Store, o model.Operation) (model.Operation, []store.Write, error) {
 	queue, err := s.Queue(ctx, model.TargetKey(o.Target))
 	if err != nil {
@@ -48,10 +48,11 @@ func Enqueue(ctx context.Context, s Store, o model.Operation) (model.Operation, 
 		waiting.Generation = max(waiting.Generation, o.Generation)
 		waiting.Release = max(waiting.Release, o.Release)
 		waiting.Deadline = o.Deadline
+		waiting.Wishes++
 		if len(waiting.Joined) < joinedMax {
 			waiting.Joined = append(waiting.Joined, o.Cause)
 		}
-		return *waiting, []store.Write{store.UpdatePending(*waiting)}, nil
+		return *waiting, []store.Write{store.JoinOperation(*waiting)}, nil
 	}
 	return o, store.CreateOperation(o), nil
 }

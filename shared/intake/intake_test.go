@@ -108,7 +108,7 @@ func TestJoiningOneThatStartsMeanwhileIsAConflict(t *testing.T) {
 	}
 	started := wish("01", 1)
 	started.Status = contract.OperationRunning
-	steptest.Commit(t, s, store.UpdateOperation(started))
+	steptest.Commit(t, s, store.StartOperation(started))
 	if err := s.Commit(t.Context(), writes...); !fault.IsConflict(err) {
 		t.Errorf("got %v", err)
 	}

@@ -24,6 +24,10 @@ type Operation struct {
 	// because they came while it waited for its turn; the first ones only.
 	Joined []contract.Cause `json:"joined,omitempty"`
 
+	// Wishes counts all of those further wishes, so that who writes the operation while it
+	// waits notices one that joined meanwhile.
+	Wishes int64 `json:"wishes,omitempty"`
+
 	// NodePool is the pool that a scale operation on a cluster changes.
 	NodePool string `json:"nodePool,omitempty"`
 

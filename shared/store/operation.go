@@ -60,10 +60,29 @@ var open = condition{"#status IN (:pending, :running)", map[string]types.Attribu
 	":running": text(string(contract.OperationRunning)),
 }}
 
-// UpdateOperation writes an operation that has not ended.
-func UpdateOperation(o model.Operation) Write {
-	return put(operationKey(o.ID), o, indexed(join("TARGET", model.TargetKey(o.Target)), o.ID), open,
-		fault.New(fault.Halted, "operation %s has ended", o.ID))
+// StartOperation writes an operation that starts, if no wish joined it since it was read.
+func StartOperation(o model.Operation) Write {
+	return waiting(o, o.Wishes)
+}
+
+// JoinOperation writes an operation that waits and took over a further wish, if it has
+// all wishes before that one.
+func JoinOperation(o model.Operation) Write {
+	return waiting(o, o.Wishes-1)
+}
+
+// waiting writes an operation that waited for its turn when it was read, with so many
+// further wishes, and still does.
+func waiting(o model.Operation, wishes int64) Write {
+	same := condition{"#status = :pending AND attribute_not_exists(#wishes)", map[string]types.AttributeValue{
+		":pending": text(string(contract.OperationPending)),
+	}}
+	if wishes > 0 {
+		same.text = "#status = :pending AND #wishes = :wishes"
+		same.values[":wishes"] = number(wishes)
+	}
+	return put(operationKey(o.ID), o, indexed(join("TARGET", model.TargetKey(o.Target)), o.ID), same,
+		fault.New(fault.Conflict, "operation %s has started, or was asked for more meanwhile", o.ID))
 }
 
 // UpdateTakenOver writes an operation that runs on under another fencing token, if
@@ -74,15 +93,6 @@ func UpdateTakenOver(o model.Operation, read int64) Write {
 	}}
 	return put(operationKey(o.ID), o, indexed(join("TARGET", model.TargetKey(o.Target)), o.ID), same,
 		fault.New(fault.Conflict, "operation %s ended or was taken over meanwhile", o.ID))
-}
-
-// UpdatePending writes an operation that has not started.
-func UpdatePending(o model.Operation) Write {
-	pending := condition{"#status = :pending", map[string]types.AttributeValue{
-		":pending": text(string(contract.OperationPending)),
-	}}
-	return put(operationKey(o.ID), o, indexed(join("TARGET", model.TargetKey(o.Target)), o.ID), pending,
-		fault.New(fault.Conflict, "operation %s has started", o.ID))
 }
 
 // WakeOperation touches an operation that has not ended, and changes nothing of it
@@ -105,7 +115,8 @@ func WakeOperation(id string, now time.Time) Write {
 // EndOperation writes an operation's end and takes it from its target's queue.
 func EndOperation(o model.Operation) []Write {
 	return []Write{
-		UpdateOperation(o),
+		put(operationKey(o.ID), o, indexed(join("TARGET", model.TargetKey(o.Target)), o.ID), open,
+			fault.New(fault.Halted, "operation %s has ended", o.ID)),
 		remove(queueKey(model.TargetKey(o.Target), o.ID), condition{}, nil),
 	}
 }

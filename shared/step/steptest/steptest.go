@@ -59,7 +59,7 @@ func Begin(t testing.TB, s *store.Store, id string, kind contract.OperationKind,
 	Commit(t, s, store.CreateOperation(o)...)
 	lease, take := store.TakeLease(model.Lease{Target: model.TargetKey(target)}, id, o.Deadline)
 	o.Status, o.Token = contract.OperationRunning, lease.Token
-	Commit(t, s, take, store.UpdateOperation(o))
+	Commit(t, s, take, store.StartOperation(o))
 	return step.Call{Operation: id, Token: lease.Token, Target: lease.Target}
 }
 

@@ -144,16 +144,22 @@ func (t *table) operations() {
 	o := operation("01", contract.Target{Cluster: "demo"})
 	t.commits(store.CreateOperation(o)...)
 	t.refuses(fault.Conflict, "operation 01 exists already", store.CreateOperation(o)...)
-	o.Generation = 2
-	t.commits(store.UpdatePending(o))
+	read, changed := o, "operation 01 has started, or was asked for more meanwhile"
+	for o.Wishes < 2 {
+		o.Generation, o.Wishes = o.Generation+1, o.Wishes+1
+		t.commits(store.JoinOperation(o))
+		t.refuses(fault.Conflict, changed, store.JoinOperation(o))
+	}
+	t.refuses(fault.Conflict, changed, store.StartOperation(read))
 	o.Status = contract.OperationRunning
-	t.commits(store.UpdateOperation(o))
-	t.refuses(fault.Conflict, "operation 01 has started", store.UpdatePending(o))
+	t.commits(store.StartOperation(o))
+	t.refuses(fault.Conflict, changed, store.StartOperation(o))
+	o.Wishes++
+	t.refuses(fault.Conflict, changed, store.JoinOperation(o))
 	o.Status = contract.OperationSucceeded
 	t.commits(store.EndOperation(o)...)
 	t.refuses(fault.Halted, "operation 01 has ended", store.EndOperation(o)...)
-	t.refuses(fault.Halted, "operation 01 has ended", store.UpdateOperation(o))
-	if got := must(t.store.Operation(t.ctx(), "01"))(t); !got.Ended() || got.Generation != 2 {
+	if got := must(t.store.Operation(t.ctx(), "01"))(t); !got.Ended() || got.Generation != read.Generation+2 {
 		t.Errorf("the operation is %+v", got)
 	}
 }
