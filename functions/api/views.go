@@ -13,7 +13,7 @@ func clusterView(c model.Cluster) contract.Cluster {
 		Name: c.Name(), Team: c.Spec.Team, Orchestrator: c.Spec.Orchestrator, Drift: c.Spec.Drift,
 		Status: c.Status, StatusReason: c.Reason, Generation: c.Generation, ObservedGeneration: c.Observed,
 		Network: c.Spec.Network, Adopted: c.Spec.Adopted, Ecs: c.Spec.Ecs, Kubernetes: c.Spec.Kubernetes,
-		Swarm: c.Spec.Swarm, Version: c.OrchestratorVersion, Stacks: c.Stacks, Endpoint: c.Endpoint,
+		Swarm: c.Spec.Swarm, Version: c.OrchestratorVersion, UpgradeBlockers: c.Blockers, Stacks: c.Stacks, Endpoint: c.Endpoint,
 		CreatedAt: c.CreatedAt, NodePools: make([]contract.NodePool, len(c.NodePools)),
 	}
 	for i, pool := range c.NodePools {

@@ -115,14 +115,35 @@ func (h *Handler) keep(ctx context.Context, in In, o *model.Operation, c *model.
 			writes = []store.Write{in.Fence()}
 		}
 	}
-	c.Survey, c.OrchestratorVersion = id, seen.Version
+	c.Survey, c.OrchestratorVersion, c.Blockers = id, seen.Version, clipped(seen.Blockers)
 	return h.Store.Commit(ctx, append(writes, store.UpdateCluster(*c))...)
+}
+
+// blockerMax is how long what is in the way of a version may be; names in a cluster are
+// up to 253 characters.
+const blockerMax = 600
+
+func clipped(blockers []string) []string {
+	var all []string
+	for _, text := range blockers {
+		if len(text) > blockerMax {
+			text = strings.ToValidUTF8(text[:blockerMax], "") + "…"
+		}
+		all = append(all, text)
+	}
+	return all
 }
 
 func summary(seen orchestrator.Survey) string {
 	text := fmt.Sprintf("%s with %s and %s", seen.Version, count(seen.Nodes, "node"), count(len(seen.Workloads)+seen.More, "workload"))
 	if seen.More > 0 {
 		text += fmt.Sprintf(", of which the first %d are kept", len(seen.Workloads))
+	}
+	if len(seen.Blockers) > 0 {
+		text += "; for its next version: " + clipped(seen.Blockers)[0]
+	}
+	if more := len(seen.Blockers) - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more in upgradeBlockers", more)
 	}
 	return text
 }

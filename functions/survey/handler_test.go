@@ -97,6 +97,28 @@ func TestOneOfEachIsCalledSo(t *testing.T) {
 	}
 }
 
+func TestWhatIsInTheWayOfTheNextVersionIsKept(t *testing.T) {
+	s := play(t)
+	s.seen.Blockers = []string{"node old has kubelet v1.31.4", strings.Repeat("ä", blockerMax), "a budget"}
+	out, err := s.Handle(t.Context(), In{Call: s.call})
+	if err != nil || out.Verdict != decide.Healthy ||
+		!strings.HasSuffix(out.Reason, "; for its next version: node old has kubelet v1.31.4, and 2 more in upgradeBlockers") {
+		t.Fatalf("got %+v, %v", out, err)
+	}
+	c, err := s.store.Cluster(t.Context(), steptest.ClusterName)
+	if err != nil || len(c.Blockers) != 3 || len(c.Blockers[1]) > blockerMax+len("…") || !strings.HasSuffix(c.Blockers[1], "ä…") {
+		t.Errorf("the cluster keeps %q, %v", c.Blockers, err)
+	}
+	// The next look sees that it is mended.
+	s.seen.Blockers = nil
+	if _, err := s.Handle(t.Context(), In{Call: s.call}); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = s.store.Cluster(t.Context(), steptest.ClusterName); err != nil || len(c.Blockers) != 0 {
+		t.Errorf("the cluster still keeps %q, %v", c.Blockers, err)
+	}
+}
+
 func TestMissingRightsAreNamed(t *testing.T) {
 	s := play(t)
 	for i := range 12 {

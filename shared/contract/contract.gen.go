@@ -686,6 +686,9 @@ type Cluster struct {
 	// Example: web
 	Team Name `json:"team"`
 
+	// UpgradeBlockers What the last survey of an adopted cluster of Kubernetes found in the way of its next minor version.
+	UpgradeBlockers []string `json:"upgradeBlockers,omitempty,omitzero"`
+
 	// Version The orchestrator's version when the cluster was last looked at.
 	//
 	// Example: v1.34.2

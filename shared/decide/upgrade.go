@@ -24,7 +24,8 @@ func UpgradeCluster(c model.Cluster, version string) (*model.Cluster, []fault.Fi
 	case c.Spec.Orchestrator != contract.Kubernetes:
 		return wrong("cannot be chosen for %s, whose version is AWS's", c.Spec.Orchestrator)
 	case Adopted(c.Spec):
-		return wrong("cannot be changed here: cluster %s is adopted, and upgraded by whoever made it", c.Name())
+		return wrong("cannot be changed here: cluster %s is adopted, and upgraded by whoever made it; what its last survey found "+
+			"in the way is in its upgradeBlockers", c.Name())
 	}
 	has := MinorVersion(&c)
 	from, known := kubernetesspec.Minor(has)

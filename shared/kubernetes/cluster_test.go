@@ -166,6 +166,36 @@ func TestGlanceMakesFewRequests(t *testing.T) {
 	}
 }
 
+// What would stop the next upgrade is seen before, and what cannot be seen is said.
+func TestASurveySaysWhatIsInTheWayOfTheNextVersion(t *testing.T) {
+	f := onField(t)
+	f.rollOut(f.release(1, "web", 2))
+	f.change(http.MethodPost, "/apis/policy/v1/namespaces/"+f.namespace+"/poddisruptionbudgets", "kubectl", document{
+		"metadata": document{"name": "never"},
+		"spec":     document{"maxUnavailable": 0, "selector": document{"matchLabels": document{"portolan.dev/service": "web"}}},
+	})
+	never := "PodDisruptionBudget " + f.namespace + "/never lets none of its 2 pods go"
+	f.eventually("in the way", func() error {
+		s, err := f.driver.Survey(t.Context(), f.ref, nil)
+		f.must(err)
+		if len(s.Blockers) != 1 || !strings.HasPrefix(s.Blockers[0], never) {
+			return fmt.Errorf("in the way are %q", s.Blockers)
+		}
+		return nil
+	})
+	cluster, _ := testbed.ForTest(t)
+	s, err := f.as(cluster.LimitedKubeconfig()).Survey(t.Context(), f.ref, nil)
+	f.must(err)
+	for i, want := range []string{"old nodes", "disruption budgets", "APIs in use"} {
+		if len(s.Blockers) != 3 || !strings.HasPrefix(s.Blockers[i], "nobody knows whether "+want+" are in the way: ") {
+			t.Fatalf("without a right to see, in the way are %q", s.Blockers)
+		}
+	}
+	if !contains(s.Blockers[1], "list poddisruptionbudgets.policy in all namespaces is not allowed") || !contains(s.Blockers[2], "get /metrics") {
+		t.Errorf("the rights are not named: %q", s.Blockers)
+	}
+}
+
 func TestSurvey(t *testing.T) {
 	f := onField(t)
 	f.rollOut(f.release(1, "web", 2))
@@ -227,6 +257,44 @@ func TestMissingRightsAreNamed(t *testing.T) {
 	if len(s.Workloads) != 0 {
 		t.Errorf("without a right to see, there are %+v", s.Workloads)
 	}
+}
+
+// Who may change what is there may not make what is not.
+func TestTheRightToMakeIsNamed(t *testing.T) {
+	f := onField(t)
+	cluster, _ := testbed.ForTest(t)
+	rbac := "/apis/rbac.authorization.k8s.io/v1/namespaces/" + f.namespace
+	f.change(http.MethodPost, rbac+"/roles", "", document{"metadata": document{"name": "half"}, "rules": []document{
+		{"apiGroups": []string{"*"}, "resources": []string{"*"}, "verbs": []string{"get", "list", "watch", "patch"}},
+	}})
+	f.change(http.MethodPost, rbac+"/rolebindings", "", document{"metadata": document{"name": "half"},
+		"roleRef":  document{"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "half"},
+		"subjects": []document{{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "half"}}})
+	half := f.as([]byte(impersonating(string(cluster.Kubeconfig()), "half")))
+	for _, isNew := range []bool{true, false} {
+		release := f.release(1, "web", 1)
+		release.New = isNew
+		err := half.Apply(t.Context(), release)
+		if want := "create serviceaccounts in namespace " + f.namespace; err == nil || !contains(err.Error(), want) {
+			t.Errorf("new %v: got %v, want %s", isNew, err, want)
+		}
+	}
+	s, err := half.Survey(t.Context(), f.ref, []contract.Verb{contract.VerbScale})
+	f.must(err)
+	if want := "patch deployments.apps/scale in namespace " + f.namespace; slices.Contains(s.Missing, want) {
+		t.Errorf("%s is missing, and granted", want)
+	}
+}
+
+// impersonating lets a kubeconfig's user call as somebody else.
+func impersonating(kubeconfig, name string) string {
+	lines := strings.Split(kubeconfig, "\n")
+	for i, line := range lines {
+		if at := strings.Index(line, "client-certificate-data"); at >= 0 {
+			lines[i] = line[:at] + "as: " + name + "\n" + strings.Repeat(" ", at) + line[at:]
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func TestCredentialsThatAreRefused(t *testing.T) {

@@ -64,6 +64,11 @@ func refusal(s meta.Status, doing, verb string, k kind, namespace string) error 
 
 // forbidden tells a missing right from what admission refused.
 func forbidden(s meta.Status, doing, verb string, k kind, namespace string) error {
+	// What is applied and is not there is made, which is another right. That it is
+	// missing is said in words that do not name it.
+	if verb == "patch" && !strings.Contains(s.Message, "cannot patch") {
+		verb = "create"
+	}
 	kind, words := fault.Internal, right(verb, k, namespace)+" is not allowed to these credentials"
 	switch {
 	case strings.Contains(s.Message, "being terminated"):

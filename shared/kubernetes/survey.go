@@ -26,8 +26,8 @@ const (
 	surveyPages = 20
 )
 
-// Survey implements orchestrator.Surveyor. It makes some 10 requests for a small
-// cluster and 140 at most to look, and one for each right that the verbs take, some 60.
+// Survey implements orchestrator.Surveyor. It makes some 13 requests for a small
+// cluster and 180 at most to look, and one for each right that the verbs take, some 60.
 func (d *Driver) Survey(ctx context.Context, cluster orchestrator.ClusterRef, verbs []contract.Verb) (orchestrator.Survey, error) {
 	c, err := d.connect(ctx, cluster)
 	if err != nil {
@@ -48,6 +48,9 @@ func (d *Driver) Survey(ctx context.Context, cluster orchestrator.ClusterRef, ve
 		if err := c.survey(ctx, k, namespace, &s); err != nil {
 			return orchestrator.Survey{}, err
 		}
+	}
+	if s.Blockers, err = c.inTheWay(ctx, s.Version); err != nil {
+		return orchestrator.Survey{}, err
 	}
 	if more := len(s.Workloads) - orchestrator.WorkloadsMax; more > 0 {
 		s.Workloads, s.More = s.Workloads[:orchestrator.WorkloadsMax], s.More+more

@@ -38,6 +38,10 @@ type Cluster struct {
 	// last looked at.
 	OrchestratorVersion string `json:"orchestratorVersion,omitempty"`
 
+	// Blockers are what the last look at an adopted cluster found in the way of its next
+	// version.
+	Blockers []string `json:"blockers,omitempty"`
+
 	CreatedAt time.Time `json:"createdAt"`
 
 	// Version is raised by each write, and each write names the one it read.

@@ -27,7 +27,15 @@ type Survey struct {
 	// Missing are the rights that the verbs asked for need and the credentials do
 	// not have, in words such as "patch deployments.apps in namespace shop".
 	Missing []string
+
+	// Blockers say what stands in the way of the version after this one: nodes too old
+	// for it, APIs in use that it has no more, disruption budgets that let no task go.
+	// They are BlockersMax at most, and one that counts those beyond.
+	Blockers []string
 }
+
+// BlockersMax bounds the blockers of a survey.
+const BlockersMax = 20
 
 // WorkloadsMax bounds the workloads of a survey.
 const WorkloadsMax = 1000
