@@ -20,8 +20,9 @@ func TestMain(m *testing.M) { testbed.Main(m) }
 // time passes as it does.
 const speed = 20
 
-func TestStoryOfAnAdoptedCluster(t *testing.T) {
-	cluster, _ := testbed.ForTest(t)
+// start starts a control plane of the test's own.
+func start(t *testing.T) *local.Local {
+	t.Helper()
 	l, err := local.Start(local.Config{
 		Files: portolan.Files, Region: "us-east-1", Stack: "portolan", Speed: speed, Seed: 1,
 		Log: slog.New(slog.NewJSONHandler(t.Output(), nil)),
@@ -29,13 +30,18 @@ func TestStoryOfAnAdoptedCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return l
+}
+
+func TestStoryOfAnAdoptedCluster(t *testing.T) {
+	cluster, _ := testbed.ForTest(t)
 	told := &strings.Builder{}
-	if err := story.TellAdopted(t.Context(), &story.Stage{Local: l, Out: told, Kubeconfig: cluster.Kubeconfig()}); err != nil {
+	if err := story.TellAdopted(t.Context(), &story.Stage{Local: start(t), Out: told, Kubeconfig: cluster.Kubeconfig()}); err != nil {
 		t.Fatalf("%v, after this was told:\n%s", err, told)
 	}
 	// What kubectl shows of each chapter is for who reads it, and has to be there.
