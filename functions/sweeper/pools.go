@@ -30,34 +30,49 @@ type NodeGroups interface {
 
 // pool compares the sizes of a cluster's node pools with what is wanted, and answers
 // drift as the door of CloudTrail does that is told of it. A cluster on ECS has one
-// pool; of one in EKS that has several, one that waits is repaired in the round after
-// the one before it.
+// pool, and one in EKS may have several, each of which has a repair of its own.
 func (l *look) pool(ctx context.Context, c *model.Cluster) error {
-	seen, err := l.poolDrift(ctx, c)
-	if err != nil || seen == (poolSight{}) {
+	asked := repairs{}
+	for {
+		seen, err := l.poolDrift(ctx, c, asked)
+		if err != nil || seen == (poolSight{}) {
+			return err
+		}
+		before := len(asked)
+		err = intake.Settle(func() error { return l.repairPool(ctx, c.Name(), asked) })
+		if err != nil || len(asked) == before {
+			return err
+		}
+	}
+}
+
+// repairs are the operations that one look asked for, by node pool.
+type repairs map[string]string
+
+func (l *look) repairPool(ctx context.Context, cluster string, asked repairs) error {
+	pool, answer, err := l.answerPool(ctx, contract.Target{Cluster: cluster}, asked)
+	if err != nil || len(answer.Writes) == 0 {
 		return err
 	}
-	return intake.Settle(func() error {
-		answer, err := l.answerPool(ctx, contract.Target{Cluster: c.Name()})
-		if err != nil || len(answer.Writes) == 0 {
-			return err
-		}
-		if err := l.Store.Commit(ctx, answer.Writes...); err != nil {
-			return err
-		}
-		l.found = append(l.found, Finding{What: "cluster/" + c.Name(),
-			Did: "operation " + answer.Operation + " asked for", Why: answer.Reason})
-		return nil
-	})
+	if err := l.Store.Commit(ctx, answer.Writes...); err != nil {
+		return err
+	}
+	asked[pool] = answer.Operation
+	l.found = append(l.found, Finding{What: "cluster/" + cluster,
+		Did: "operation " + answer.Operation + " asked for", Why: answer.Reason})
+	return nil
 }
 
 // A poolSight is what is wrong with a cluster's node pools: drift is of a size, and down
 // are nodes that nobody took away. It is empty when nothing is.
 type poolSight struct{ pool, drift, down string }
 
-// poolDrift returns the first pool that is not as it is wanted; of a swarm, all of them
-// are put right, and the pool is empty.
-func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster) (poolSight, error) {
+// poolDrift returns the first pool that is not as it is wanted and whose repair was not
+// asked for; of a swarm, all of them are put right, and the pool is empty.
+func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster, asked repairs) (poolSight, error) {
+	if _, all := asked[""]; all {
+		return poolSight{}, nil
+	}
 	if c.Facts.Swarm != nil && c.Facts.Swarm.Joined != "" && c.Status == contract.ClusterReady {
 		return h.swarmDrift(ctx, c)
 	}
@@ -77,7 +92,7 @@ func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster) (poolSight, e
 	}
 	for _, pool := range c.NodePools {
 		size, there := sizes[groups[pool.Name]]
-		if !there || decide.PoolDrift(pool, size) == "" {
+		if !there || asked[pool.Name] != "" || decide.PoolDrift(pool, size) == "" {
 			continue
 		}
 		resting, err := h.rests(ctx, c, pool.Name)
@@ -102,32 +117,35 @@ func (h *Handler) rests(ctx context.Context, c *model.Cluster, pool string) (boo
 	return out.Nodegroup.Status == types.NodegroupStatusActive || out.Nodegroup.Status == types.NodegroupStatusDegraded, nil
 }
 
-func (h *Handler) answerPool(ctx context.Context, target contract.Target) (drift.Answer, error) {
+func (h *Handler) answerPool(ctx context.Context, target contract.Target, asked repairs) (pool string, answer drift.Answer, err error) {
 	c, err := h.Store.Cluster(ctx, target.Cluster)
 	if err != nil {
-		return drift.Answer{}, err
+		return "", answer, err
 	}
-	seen, err := h.poolDrift(ctx, c)
+	seen, err := h.poolDrift(ctx, c, asked)
 	if err != nil {
-		return drift.Answer{}, err
+		return "", answer, err
 	}
 	// Newest first, and then the queue, as for a service.
 	last, err := h.newest(ctx, target)
 	if err != nil {
-		return drift.Answer{}, err
+		return "", answer, err
 	}
-	busy, err := drift.Busy(ctx, h.Store, target)
+	queue, err := h.Store.Queue(ctx, model.TargetKey(target))
 	if err != nil {
-		return drift.Answer{}, err
+		return "", answer, err
 	}
+	ours := slices.Collect(maps.Values(asked))
+	busy := slices.ContainsFunc(queue.Operations, func(id string) bool { return !slices.Contains(ours, id) })
 	a, what := decide.AnswerFound(c, seen.drift, "", busy, last), "the node pool was changed past Portolan, and no event told of it"
 	if seen.down != "" {
 		a, what = decide.AnswerDown(c, seen.down, busy, last), "the engines of instances that run are not heard of"
 	}
-	return drift.Nodes(ctx, h.Store, a, func() model.Operation {
+	answer, err = drift.Nodes(ctx, h.Store, a, func() model.Operation {
 		cause := contract.Cause{Source: "sweeper", Who: "unknown", What: what, Why: a.Drift}
 		wish := decide.NewOperation(h.NewID(), contract.KindRepair, target, c.Spec.Team, c.Generation, cause, h.Now())
 		wish.NodePool = seen.pool
 		return wish
 	})
+	return seen.pool, answer, err
 }

@@ -138,6 +138,31 @@ func TestAPoolThatWasResizedByHandIsRepaired(t *testing.T) {
 	}
 }
 
+// Of several pools that were resized each is put right, and asked for once.
+func TestAllPoolsInEKSThatWereResizedAreRepaired(t *testing.T) {
+	r := newRound(t)
+	r.cluster("shop", func(c *model.Cluster) {
+		c.NodePools = []model.NodePool{{Name: "web", Size: 2}, {Name: "batch", Size: 3}, {Name: "big", Size: 1}}
+		c.Facts.Kubernetes = &orchestrator.KubernetesFacts{EKSCluster: "portolan-shop",
+			AutoScalingGroups: map[string]string{"web": "eks-web", "batch": "eks-batch", "big": "eks-big"}}
+	})
+	g := nodeGroups{map[string]int32{"web": 5, "batch": 1, "big": 1},
+		map[string]ekstypes.NodegroupStatus{"web": ekstypes.NodegroupStatusActive, "batch": ekstypes.NodegroupStatusActive}}
+	r.Handler.Groups, r.Handler.NodeGroups = g, g
+	if found := r.sweep(sweeper.In{Time: noon}); len(found) != 2 {
+		t.Fatalf("found %v", found)
+	}
+	for id, pool := range map[string]string{"new1": "web", "new2": "batch"} {
+		if o := r.read(id); o.Kind != contract.KindRepair || o.NodePool != pool {
+			t.Errorf("%s is %+v", id, o)
+		}
+	}
+	r.later()
+	if r.sweep(sweeper.In{Time: noon}); len(r.queue("cluster/shop")) != 2 {
+		t.Errorf("while they are at work, queued are %v", r.queue("cluster/shop"))
+	}
+}
+
 func TestAPoolThatIsNobodysToRepairIsLeftAlone(t *testing.T) {
 	for name, change := range map[string]func(*model.Cluster, *group){
 		"reported only": func(c *model.Cluster, _ *group) { c.Spec.Drift = contract.Report },
