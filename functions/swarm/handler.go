@@ -86,13 +86,16 @@ type State struct {
 	Down     map[string]time.Time `json:"down,omitempty"`
 	Replaced string               `json:"replaced,omitempty"`
 
+	// Node is the one that is replaced because it is down.
+	Node decide.NodeID `json:"node"`
+
 	// Verdict is how far something came. Upgrade is what an upgrade does next: with
-	// Desired a group's new capacity, or with Node the one that goes, and with Shrink
-	// without another in its place.
+	// Desired a group's new capacity, or with Nodes those that go, and with Shrink
+	// without others in their place.
 	Verdict decide.Verdict       `json:"verdict,omitempty"`
 	Upgrade decide.UpgradeAction `json:"upgrade,omitempty"`
 	Desired int                  `json:"desired"`
-	Node    decide.NodeID        `json:"node"`
+	Nodes   []decide.NodeID      `json:"nodes,omitempty"`
 	Shrink  bool                 `json:"shrink"`
 }
 

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -94,14 +95,15 @@ func (h *Handler) planUpgrade(ctx context.Context, w *work) (State, error) {
 	for _, pool := range w.cluster.NodePools {
 		for _, group := range groups {
 			if aws.ToString(group.AutoScalingGroupName) == w.cluster.Facts.Swarm.AutoScalingGroups[pool.Name] {
+				here := slices.DeleteFunc(slices.Clone(group.Instances), leaving)
 				pools = append(pools, decide.SwarmPool{Name: pool.Name, Group: *group.AutoScalingGroupName, Size: pool.Size,
-					Capacity: int(aws.ToInt32(group.DesiredCapacity)), Outdated: outdated(group)})
+					Capacity: int(aws.ToInt32(group.DesiredCapacity)), Instances: len(here), Outdated: outdated(group)})
 			}
 		}
 	}
 	plan := decide.PlanSwarmUpgrade(pools, view)
 	out := State{Looks: w.State.Looks + 1, Upgrade: plan.Action, Reason: plan.Reason, Group: plan.Group, Desired: plan.Desired,
-		Node: plan.Node, Shrink: plan.Shrink}
+		Nodes: plan.Nodes, Shrink: plan.Shrink}
 	if plan.Action != decide.UpgradeDone {
 		return out, nil
 	}

@@ -70,8 +70,9 @@ func SwarmUpgradeParameters(c *model.Cluster, pool string) map[string]string {
 }
 
 // An UpgradeAction is what brings a swarm nearer to nodes of one version: UpgradeSurge
-// gives the managers' group one more, UpgradeJoin lets it in, UpgradeReplace takes an old
-// node out through the gate.
+// gives the managers' group one more, UpgradeJoin lets it in, UpgradeReplace takes old
+// nodes out through the gate, and UpgradeWait looks again once the groups have launched
+// what they are to have.
 type UpgradeAction string
 
 // The actions of an upgrade.
@@ -79,15 +80,16 @@ const (
 	UpgradeSurge   UpgradeAction = "Surge"
 	UpgradeJoin    UpgradeAction = "Join"
 	UpgradeReplace UpgradeAction = "Replace"
+	UpgradeWait    UpgradeAction = "Wait"
 	UpgradeDone    UpgradeAction = "Done"
 )
 
-// A SwarmPool is a node pool with what its group was told to have, and the instances that
-// were launched before the upgrade.
+// A SwarmPool is a node pool with what its group was told to have and has, and the
+// instances that were launched before the upgrade.
 type SwarmPool struct {
-	Name, Group    string
-	Size, Capacity int
-	Outdated       []string
+	Name, Group               string
+	Size, Capacity, Instances int
+	Outdated                  []string
 }
 
 // A SwarmUpgradePlan is the next thing to do, and why.
@@ -95,15 +97,23 @@ type SwarmUpgradePlan struct {
 	Action  UpgradeAction
 	Group   string
 	Desired int
-	Node    NodeID
+	Nodes   []NodeID
 	Shrink  bool
 	Reason  string
 }
 
-// PlanSwarmUpgrade picks the next node that is replaced: the managers one after the
-// other, each after a new one has joined, so that there are never fewer than wanted; then
-// the workers, each of which its group replaces. Nothing goes while somebody is on the
-// way in or a manager cannot be reached.
+// How many workers an upgrade replaces at a time: one of 25, and no more than 20, so that
+// a thousand are done within the time of one operation and the events of one execution.
+const (
+	upgradeShare = 25
+	upgradeMost  = 20
+)
+
+// PlanSwarmUpgrade picks who is replaced next: the managers one after the other, each
+// after a new one has joined, so that there are never fewer than wanted; then the workers,
+// of a large pool some at a time, each of which its group replaces. Nobody goes while
+// somebody is on the way in, a group has fewer instances than it is to have, or a manager
+// cannot be reached.
 func PlanSwarmUpgrade(pools []SwarmPool, view SwarmView) SwarmUpgradePlan {
 	if plan := PlanSwarm(view); plan.Action != SwarmDone {
 		return SwarmUpgradePlan{Action: UpgradeJoin, Reason: plan.Reason}
@@ -119,12 +129,19 @@ func PlanSwarmUpgrade(pools []SwarmPool, view SwarmView) SwarmUpgradePlan {
 			return SwarmUpgradePlan{Action: UpgradeSurge, Group: pool.Group, Desired: pool.Size, Reason: "the managers are as many as wanted"}
 		case len(pool.Outdated) == 0:
 			continue
+		case pool.Instances < pool.Capacity:
+			return SwarmUpgradePlan{Action: UpgradeWait, Reason: fmt.Sprintf("pool %s has %d of %d instances", pool.Name, pool.Instances,
+				pool.Capacity)}
 		case managers && pool.Capacity <= pool.Size:
 			return SwarmUpgradePlan{Action: UpgradeSurge, Group: pool.Group, Desired: pool.Size + 1,
 				Reason: fmt.Sprintf("%d managers are left, and a new one comes first", len(pool.Outdated))}
 		}
-		next := leastHarm(1, pool.Outdated, nodes)[0]
-		return SwarmUpgradePlan{Action: UpgradeReplace, Group: pool.Group, Node: next, Shrink: managers,
+		count := 1
+		if !managers {
+			count = min(max(1, pool.Size/upgradeShare), upgradeMost, len(pool.Outdated))
+		}
+		next := leastHarm(count, pool.Outdated, nodes)
+		return SwarmUpgradePlan{Action: UpgradeReplace, Group: pool.Group, Nodes: next, Shrink: managers,
 			Reason: fmt.Sprintf("%d nodes of pool %s are left", len(pool.Outdated), pool.Name)}
 	}
 	return SwarmUpgradePlan{Action: UpgradeDone, Reason: "all nodes have the engine that is wanted"}
