@@ -48,6 +48,8 @@ var planted = []struct {
 		bug: Bug{Files: machine("replace-node", unasked)}},
 	{name: "managers leave all at once", promise: "promise 5", seed: 16, profile: inSwarms, bug: Bug{Files: machine("resize-pool", allAtOnce)}},
 	{name: "a manager that is down counts as there", promise: "promise 5", seed: 4, profile: inSwarms, bug: Bug{Client: allReachable}},
+	{name: "an upgrade replaces nothing", promise: "promise 5", seed: 6, profile: inSwarms,
+		bug: Bug{Files: machine("upgrade-swarm", upgradeNothing)}},
 	{name: "each engine makes a swarm of its own", promise: "promise 4", seed: 1, profile: inSwarms, bug: Bug{Client: everyOneMakesASwarm}},
 }
 

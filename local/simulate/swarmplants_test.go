@@ -35,6 +35,16 @@ func allAtOnce(states map[string]any) {
 	states["RemoveNodes"].(map[string]any)["MaxConcurrency"] = 0
 }
 
+// upgradeNothing takes an upgrade for done where a new manager is to come first.
+func upgradeNothing(states map[string]any) {
+	for _, choice := range states["WhatToDo"].(map[string]any)["Choices"].([]any) {
+		if c := choice.(map[string]any); c["Next"] == "SetDesiredCapacity" {
+			c["Next"] = "Succeeded"
+		}
+	}
+	delete(states, "SetDesiredCapacity")
+}
+
 // everyOneMakesASwarm lets engines make a swarm that should join one.
 func everyOneMakesASwarm(_ string, send Send) Send {
 	return edited(send, func(_ *http.Request, body []byte) []byte {
