@@ -62,6 +62,8 @@ func New(config Config) (*Trail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the trail: %w", err)
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(t.pending)) {
 		t.note(id, t.pending[id])
 	}
