@@ -53,10 +53,12 @@ func (d *Driver) credentials(ctx context.Context, arn string) (credentials, erro
 	if found, ok := d.config.Connections.credentials(arn, now); ok {
 		return found, nil
 	}
-	read, err := d.readCredentials(ctx, arn)
+	read, err, _ := d.config.Connections.reading.Do(arn, func() (any, error) {
+		return d.readCredentials(ctx, arn)
+	})
 	if err != nil {
 		return credentials{}, err
 	}
-	d.config.Connections.keepCredentials(arn, read, now)
-	return read, nil
+	d.config.Connections.keepCredentials(arn, read.(credentials), now)
+	return read.(credentials), nil
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // credentialsKept is how long certificates are used before they are read again: they are
@@ -27,6 +29,9 @@ type Connections struct {
 	secrets    map[string]kept[credentials]
 	transports map[string]http.RoundTripper
 	versions   map[string]kept[string]
+
+	// reading reads a secret once for all who ask for it meanwhile.
+	reading singleflight.Group
 
 	// answered is the manager of a cluster that answered last, and silent are the engines
 	// that did not answer.
