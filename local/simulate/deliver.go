@@ -47,7 +47,7 @@ func (w *World) again(f *function, payload []byte, after time.Duration) {
 			if w.Clock.Sleep(w.ctx, pause) != nil {
 				return
 			}
-			w.turn.pass(func() string { return "again " + f.id + " " + hash(payload) })
+			w.turn.pass(func() string { return "again " + f.id + " " + likeness(payload) })
 			ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 			_, err := f.invoke(ctx, payload)
 			cancel()
