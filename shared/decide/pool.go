@@ -11,9 +11,9 @@ import (
 // A PoolAction is what brings a node pool nearer to its size.
 type PoolAction string
 
-// PoolResize sets the group's capacity, PoolShrink takes nodes out through the
-// gate, PoolReplace takes some out whose group launches others, PoolJoin lets the engines of a swarm in, PoolWait looks again, and PoolDone is
-// the end.
+// PoolResize sets the group's capacity, PoolShrink takes nodes out through the gate,
+// PoolReplace takes some out whose group launches others, PoolJoin lets the engines of a
+// swarm in, PoolWait looks again, and PoolDone is the end.
 const (
 	PoolResize  PoolAction = "Resize"
 	PoolShrink  PoolAction = "Shrink"
