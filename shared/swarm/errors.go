@@ -30,6 +30,9 @@ func classify(err error, doing string) error {
 	return &fault.Error{Kind: kindOf(err, words), Doing: doing, Cause: errors.New(words)}
 }
 
+// outOfSequence is what the swarm says of a change to what it changed meanwhile itself.
+const outOfSequence = "update out of sequence"
+
 // kindOf is the kind of what an engine answered. Its code is that of the swarm's leader,
 // and says too little in some cases.
 func kindOf(err error, words string) fault.Kind {
@@ -38,7 +41,7 @@ func kindOf(err error, words string) fault.Kind {
 		return fault.Unavailable
 	case cerrdefs.IsNotFound(err):
 		return fault.NotFound
-	case strings.Contains(words, "update out of sequence"), strings.Contains(words, "rotation is in progress"),
+	case strings.Contains(words, outOfSequence), strings.Contains(words, "rotation is in progress"),
 		strings.Contains(words, "must be demoted"), strings.Contains(words, "already exists"),
 		strings.Contains(words, "already part of a swarm"), cerrdefs.IsConflict(err):
 		return fault.Conflict

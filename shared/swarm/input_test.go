@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -527,4 +528,61 @@ func (l losing) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, l.err
 	}
 	return response, err
+}
+
+// TestANodeThatChangesMeanwhile changes a node as the swarm does that has just demoted it:
+// between the driver's look at it and its own change.
+func TestANodeThatChangesMeanwhile(t *testing.T) {
+	inSwarm(t, 1, 1, func(b *bench) {
+		page, err := b.driver.ListNodes(b.Context(), orchestrator.NodeQuery{Cluster: b.ref})
+		if err != nil {
+			b.Fatal(err)
+		}
+		at := slices.IndexFunc(page.Nodes, func(n orchestrator.Node) bool { return !n.Manager })
+		worker := page.Nodes[at]
+		changed := false
+		b.wrap = func(next http.RoundTripper) http.RoundTripper {
+			return before{next, func(r *http.Request) {
+				if r.Method == http.MethodPost && !changed {
+					changed = true
+					b.label(worker.ID, "rack", "7")
+				}
+			}}
+		}
+		b.driver = b.newDriver()
+		if err := b.driver.Drain(b.Context(), b.node(worker.ID)); err != nil {
+			b.Fatal(err)
+		}
+		out, err := b.by(0).NodeInspect(b.Context(), worker.ID, client.NodeInspectOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if spec := out.Node.Spec; !changed || spec.Availability != swarmtypes.NodeAvailabilityDrain || spec.Labels["rack"] != "7" {
+			b.Errorf("the node is %+v", spec)
+		}
+	})
+}
+
+// before is a transport with something that is done before each request.
+type before struct {
+	next http.RoundTripper
+	do   func(*http.Request)
+}
+
+func (w before) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.do(r)
+	return w.next.RoundTrip(r)
+}
+
+// label is somebody else's label on a node.
+func (b *bench) label(id, name, value string) {
+	b.Helper()
+	node, err := b.by(0).NodeInspect(b.Context(), id, client.NodeInspectOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	node.Node.Spec.Labels[name] = value
+	if _, err := b.by(0).NodeUpdate(b.Context(), id, client.NodeUpdateOptions{Version: node.Node.Version, Spec: node.Node.Spec}); err != nil {
+		b.Fatal(err)
+	}
 }

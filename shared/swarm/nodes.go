@@ -105,8 +105,37 @@ func (c *connection) node(ctx context.Context, id string) (swarm.Node, error) {
 	return out.Node, nil
 }
 
-// changeNode changes the spec of a node, unless the change leaves it as it is.
-func (c *connection) changeNode(ctx context.Context, node *swarm.Node, change func(*swarm.NodeSpec)) error {
+// changesMost bounds how often a change is tried of what the swarm changes itself
+// meanwhile, as it does with a node for some moments after a demotion.
+const changesMost = 5
+
+// untilInSequence makes a change, which reads what it changes, anew as long as that is
+// changed between the two.
+func untilInSequence(change func() error) error {
+	err := change()
+	for tried := 1; err != nil && strings.Contains(err.Error(), outOfSequence) && tried < changesMost; tried++ {
+		err = change()
+	}
+	return err
+}
+
+// changeNode changes the spec of a node, unless the change leaves it as it is. One that
+// changed since it was read is read again.
+func (c *connection) changeNode(ctx context.Context, read *swarm.Node, change func(*swarm.NodeSpec)) error {
+	node, tried := *read, false
+	return untilInSequence(func() (err error) {
+		if tried {
+			if node, err = c.node(ctx, read.ID); err != nil {
+				return err
+			}
+		}
+		tried = true
+		return c.changeAsRead(ctx, &node, change)
+	})
+}
+
+// changeAsRead changes the spec of a node if it is still as it was read.
+func (c *connection) changeAsRead(ctx context.Context, node *swarm.Node, change func(*swarm.NodeSpec)) error {
 	spec := node.Spec
 	spec.Labels = maps.Clone(node.Spec.Labels)
 	if spec.Labels == nil {

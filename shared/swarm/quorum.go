@@ -120,6 +120,11 @@ func (d *Driver) Demote(ctx context.Context, ref orchestrator.NodeRef) error {
 }
 
 func (c *connection) demote(ctx context.Context, id string) error {
+	return untilInSequence(func() error { return c.demoteAsSeen(ctx, id) })
+}
+
+// demoteAsSeen demotes a manager if the majority holds without it, by a look at all.
+func (c *connection) demoteAsSeen(ctx context.Context, id string) error {
 	nodes, err := c.nodes(ctx)
 	if err != nil {
 		return err
@@ -134,7 +139,7 @@ func (c *connection) demote(ctx context.Context, id string) error {
 		if err := mayDemote(membersOf(nodes), id); err != nil {
 			return err
 		}
-		return c.changeNode(ctx, &nodes[i], func(spec *swarm.NodeSpec) { spec.Role = swarm.NodeRoleWorker })
+		return c.changeAsRead(ctx, &nodes[i], func(spec *swarm.NodeSpec) { spec.Role = swarm.NodeRoleWorker })
 	}
 	return fault.New(fault.NotFound, "cluster %q has no node %q", c.cluster.Name, id)
 }
