@@ -107,6 +107,17 @@ func TestAKilledEngineComesBack(t *testing.T) {
 	engines := EnginesForTest(t, 3)
 	formSwarm(t, engines, 3)
 	lost := engines[2]
+	// An engine that is killed before it has heard of the other managers knows nobody to go back to.
+	eventually(t, lost.Name()+" to know all managers", func() error {
+		var info struct {
+			Swarm struct{ RemoteManagers []object }
+		}
+		err := lost.call(t.Context(), http.MethodGet, "/info", nil, &info)
+		if known := len(info.Swarm.RemoteManagers); err == nil && known != len(engines) {
+			err = fmt.Errorf("it knows %d", known)
+		}
+		return err
+	})
 	lost.Kill()
 	if lost.Running() {
 		t.Fatal("a killed engine runs")
