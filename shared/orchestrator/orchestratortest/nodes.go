@@ -176,6 +176,7 @@ func testLeave(f *fixture) {
 			f.Fatal(err)
 		}
 		awaitDemoted(f, node.ID)
+		f.awaitHealthy(1, 4) // who leads from now on has to hear of the tasks first
 	}
 	if err := f.Orchestrator.Drain(f.Context(), f.node(node.ID)); err != nil {
 		f.Fatal(err)
