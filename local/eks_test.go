@@ -122,9 +122,7 @@ func TestAResizedNodeGroupIsPutRight(t *testing.T) {
 		spec := inEKS(defaultNetwork(t, l))
 		spec.Drift = contract.Repair
 		spec.Kubernetes = contract.KubernetesCluster{EndpointAccess: contract.EndpointPublic, OpenToTheInternet: true}
-		if o := provision(t, l, spec); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, spec)
 		client := autoscaling.NewFromConfig(l.UserConfig())
 		groups, err := client.DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{})
 		if err != nil {

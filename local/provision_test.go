@@ -73,6 +73,14 @@ func provision(t *testing.T, l *local.Local, spec contract.ClusterSpec) contract
 	return ended(t, l, o)
 }
 
+// provisioned has a cluster that a test goes on with.
+func provisioned(t *testing.T, l *local.Local, spec contract.ClusterSpec) {
+	t.Helper()
+	if o := provision(t, l, spec); o.Status != contract.OperationSucceeded {
+		t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
+	}
+}
+
 // defaultNetwork is the VPC that every account has, with two of its subnets.
 func defaultNetwork(t *testing.T, l *local.Local) contract.Network {
 	t.Helper()
@@ -159,9 +167,7 @@ func TestClusterThatCannotBeDeletedNamesWhatIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t)
 		defer l.Close()
-		if o := provision(t, l, ec2Cluster()); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, ec2Cluster())
 		l.Stacks.Fail(cfn.Fault{StackName: "portolan-shop-network", LogicalID: "Vpc", Action: "delete",
 			Reason: "The vpc has dependencies and cannot be deleted."})
 		var o contract.Operation

@@ -31,9 +31,7 @@ func TestNodesWhoseEnginesEndAreReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t)
 		defer l.Close()
-		if o := provision(t, l, swarmOf(t, l, 3)); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, swarmOf(t, l, 3))
 		webOnSwarm(t, l, "fleet", 3)
 		before := instances(t, l)
 		stopped := []string{before[0], before[4]} // a manager and a worker
@@ -67,9 +65,7 @@ func TestAnEngineThatComesBackKeepsItsNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t)
 		defer l.Close()
-		if o := provision(t, l, swarmOf(t, l, 3)); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, swarmOf(t, l, 3))
 		before := instances(t, l)
 		l.Engines.Stop(before[1])
 		wish := contract.NodePoolScale{Size: 3}
@@ -94,9 +90,7 @@ func TestNoNodeIsReplacedWithoutAMajority(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t)
 		defer l.Close()
-		if o := provision(t, l, swarmOf(t, l, 3)); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, swarmOf(t, l, 3))
 		before := instances(t, l)
 		l.Engines.Stop(before[0])
 		l.Engines.Stop(before[1])

@@ -18,9 +18,7 @@ func TestJobsOnASwarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t)
 		defer l.Close()
-		if o := provision(t, l, swarmOf(t, l, 1)); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, swarmOf(t, l, 1))
 		docker := dockerAt(t, l, instances(t, l)[0], "portolan/storefront/fleet/swarm-client", "fleet.swarm.portolan.internal")
 		_, err := docker.ConfigCreate(t.Context(), client.ConfigCreateOptions{Spec: swarm.ConfigSpec{
 			Annotations: swarm.Annotations{Name: "schema"}, Data: []byte("version: 7")}})

@@ -57,9 +57,7 @@ func TestSwarmFromItsStacksToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t)
 		defer l.Close()
-		if o := provision(t, l, swarmOf(t, l, 3)); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, swarmOf(t, l, 3))
 		c := theCluster(t, l, "fleet")
 		if c.Status != contract.ClusterReady || joined(c, "managers") != 3 || joined(c, "workers") != 2 {
 			t.Fatalf("the cluster is %+v", c)

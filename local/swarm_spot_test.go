@@ -22,9 +22,7 @@ func TestSpotWorkersLeaveBeforeTheyAreTaken(t *testing.T) {
 		defer l.Close()
 		spec := swarmOf(t, l, 3)
 		spec.NodePools[0].Spot = true
-		if o := provision(t, l, spec); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, spec)
 		webOnSwarm(t, l, "fleet", 4)
 		before := instances(t, l)
 		taken := before[3]
@@ -76,9 +74,7 @@ func TestSeveralSpotWorkersAreTaken(t *testing.T) {
 		defer l.Close()
 		spec := swarmOf(t, l, 1)
 		spec.NodePools[0].Spot, spec.NodePools[0].Size = true, 4
-		if o := provision(t, l, spec); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, spec)
 		before := instances(t, l)
 		for _, id := range before[1:3] {
 			l.AutoScaling.InterruptSpot(id)

@@ -33,9 +33,7 @@ func TestALargePoolIsUpgradedSomeNodesAtATime(t *testing.T) {
 		defer l.Close()
 		spec := swarmOf(t, l, 1)
 		spec.NodePools[0].Size, spec.NodePools[0].SizeMax = workersInUpgrade, workersInUpgrade
-		if o := provision(t, l, spec); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, spec)
 		webOnSwarm(t, l, "fleet", 20)
 		before := instances(t, l)
 		var o contract.Operation
@@ -75,9 +73,7 @@ func TestAnUpgradeEndsAtANodeThatCannotBeDrained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t)
 		defer l.Close()
-		if o := provision(t, l, swarmOf(t, l, 1)); o.Status != contract.OperationSucceeded {
-			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
-		}
+		provisioned(t, l, swarmOf(t, l, 1))
 		before := instances(t, l)
 		for i, name := range []string{"one", "two"} { // one on each worker
 			pinned := contract.ServiceSpec{Image: "example.com/web:1", Memory: contract.Memory{LimitMiB: 64}, Placement: contract.Placement{
