@@ -136,8 +136,8 @@ Three things to try, in another terminal:
   %[5]s %[6]s --api http://%[3]s service put shop wildfly --image quay.io/wildfly/wildfly --memory 1024 --cpu 512 --port 8080 --replicas 2 --wait
   %[5]s %[6]s --api http://%[3]s operation list --cluster shop --service wildfly
 
-The AWS CLI looks inside: %[5]s aws --endpoint-url http://%[4]s stepfunctions list-state-machines
+The AWS CLI looks inside: %[5]s AWS_DEFAULT_REGION=%[7]s aws --endpoint-url http://%[4]s stepfunctions list-state-machines
 
 Ctrl-C ends it.
-`, flags.speed, keeps, api, aws, credentials, program)
+`, flags.speed, keeps, api, aws, credentials, program, localRegion)
 }
