@@ -53,9 +53,6 @@ type Record struct {
 // ordered, and which a checkpoint keeps.
 func (r *Record) Sequence() string { return formatSequence(r.sequence) }
 
-// Key is a text that is the same for all records of one item.
-func (r *Record) Key() string { return string(appendItem(nil, r.keys)) }
-
 // EventName is INSERT, MODIFY or REMOVE.
 func (r *Record) EventName() string { return r.event }
 

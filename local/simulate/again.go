@@ -12,7 +12,7 @@ import (
 // or by deleting once more. It must not be told that there is nothing to do. It says whether it asked for anything.
 func (w *World) askAgain() (asked bool, err error) {
 	for _, name := range w.watch.clusterNames() {
-		c, err := w.store.Cluster(w.privileged(), name)
+		c, err := w.mirror.cluster(name)
 		if err != nil {
 			continue // it was never made
 		}
@@ -40,7 +40,7 @@ func (w *World) askAgain() (asked bool, err error) {
 			return asked, err
 		}
 		asked = asked || versioned
-		for _, j := range w.watch.jobs(name) {
+		for _, j := range w.mirror.jobs(name) {
 			again, err := w.askForJob(name, j)
 			if err != nil {
 				return asked, err
@@ -68,11 +68,11 @@ func (w *World) askForService(cluster, name string) (asked bool, err error) {
 	if last.Kind == contract.KindRetire {
 		return true, w.insist(target, http.MethodDelete, path, nil)
 	}
-	v, err := w.store.Service(w.privileged(), cluster, name)
+	v, err := w.mirror.service(cluster, name)
 	if err != nil {
 		return false, err
 	}
-	release, err := w.store.Release(w.privileged(), cluster, name, v.Release)
+	release, err := w.mirror.release(cluster, name, v.Release)
 	if err != nil {
 		return false, err
 	}

@@ -48,7 +48,7 @@ func (w *World) at(host string) (name string, server http.RoundTripper) {
 		return c.name, c.Server
 	}
 	for _, name := range w.watch.clusterNames() {
-		c, err := w.store.Cluster(w.privileged(), name)
+		c, err := w.mirror.cluster(name)
 		if err == nil && c.Facts.Kubernetes != nil && strings.TrimPrefix(c.Facts.Kubernetes.Endpoint, "https://") == host {
 			return name, nil
 		}

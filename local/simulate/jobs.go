@@ -13,7 +13,6 @@ import (
 
 	"portolan/shared/contract"
 	"portolan/shared/model"
-	"portolan/shared/store"
 )
 
 // jobImages are what jobs are made of: they end well or badly, or never begin. The last one
@@ -57,15 +56,6 @@ func (w *World) stopJob(s Step) error {
 	return w.api(http.MethodDelete, jobPath(s.Cluster, jobName(s)), nil)
 }
 
-// jobs are those that the table has of a cluster.
-func (o *oracle) jobs(cluster string) []model.Job {
-	all, _, err := o.w.store.Jobs(o.ctx(), cluster, store.Page{Limit: 100})
-	if err != nil {
-		o.broken(0, "the jobs of %s cannot be read: %v", cluster, err)
-	}
-	return all
-}
-
 func jobEnded(j *model.Job) bool {
 	return slices.Contains([]contract.JobStatus{contract.JobSucceeded, contract.JobFailed, contract.JobStopped}, j.Status)
 }
@@ -76,7 +66,7 @@ func (o *oracle) jobOf(target string) *model.Job {
 	if err != nil || t.Job == "" {
 		return nil
 	}
-	j, err := o.w.store.Job(o.ctx(), t.Cluster, t.Job)
+	j, err := o.w.mirror.job(t.Cluster, t.Job)
 	if err != nil {
 		return nil
 	}
@@ -112,17 +102,17 @@ func runsOnce(o *oracle, c *call) {
 // jobsEnded checks that each job has its end, and that nothing of it is left.
 func jobsEnded(o *oracle) {
 	for _, name := range o.clusterNames() {
-		c, err := o.w.store.Cluster(o.ctx(), name)
+		c, err := o.w.mirror.cluster(name)
 		if err != nil || c.Status != contract.ClusterReady {
 			continue
 		}
 		left := o.jobsThere(name)
-		for _, j := range o.jobs(name) {
+		for _, j := range o.w.mirror.jobs(name) {
 			last, ok := o.newest(model.TargetKey(contract.Target{Cluster: name, Job: j.Name}))
 			switch {
 			case ok && last.Status == contract.OperationFailedDirty && !o.again[last.ID]:
 				// Its end says what is left.
-			case !jobEnded(&j) || j.Team != teamOf(name):
+			case !jobEnded(j) || j.Team != teamOf(name):
 				o.broken(1, "job %s of %s is %s and of team %q, and its operation ended %s: %s", j.Name, name, j.Status, j.Team,
 					last.Status, last.Reason)
 			case slices.Contains(left, j.Name):
@@ -169,7 +159,7 @@ func (o *oracle) jobsThere(cluster string) (names []string) {
 }
 
 // askForJob asks again that a job be stopped whose operation ended dirty.
-func (w *World) askForJob(cluster string, j model.Job) (asked bool, err error) {
+func (w *World) askForJob(cluster string, j *model.Job) (asked bool, err error) {
 	target := contract.Target{Cluster: cluster, Job: j.Name}
 	last, ok := w.watch.newest(model.TargetKey(target))
 	if !ok || last.Status != contract.OperationFailedDirty {

@@ -50,7 +50,7 @@ func intendedInSwarm(o *oracle, c *call) {
 	if !ok {
 		return
 	}
-	v, err := o.w.store.Service(o.ctx(), c.cluster, change.service)
+	v, err := o.w.mirror.service(c.cluster, change.service)
 	if err != nil || v.Status == contract.ServiceRetired {
 		o.broken(4, "service %q is changed on %s, which the table does not know as intended", change.service, c.cluster)
 	}

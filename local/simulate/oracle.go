@@ -2,9 +2,7 @@ package simulate
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +38,8 @@ type oracle struct {
 	reader     *dynamodb.Reader
 	violations []string
 	promised   []string // ids of operations that the API accepted
+	clusters   []string // of the plan
+	ids        []string // of all operations, oldest first
 
 	// again are those of them that were asked for once the faults had stopped, because
 	// what was asked for before ended dirty.
@@ -55,18 +55,18 @@ type oracle struct {
 type state struct {
 	leases     map[string]model.Lease
 	operations map[string]model.Operation
-	releases   map[string]model.Release
 
 	// written are the keys that were written since the changes were last looked at.
-	written struct{ leases, operations, releases []string }
+	written struct{ leases, operations []string }
 }
 
 func newState() state {
-	return state{leases: map[string]model.Lease{}, operations: map[string]model.Operation{}, releases: map[string]model.Release{}}
+	return state{leases: map[string]model.Lease{}, operations: map[string]model.Operation{}}
 }
 
 func newOracle(w *World) *oracle {
-	return &oracle{w: w, again: map[string]bool{}, started: map[string]time.Time{}, state: newState(), before: newState()}
+	return &oracle{w: w, clusters: clustersOf(w.Plan), again: map[string]bool{}, started: map[string]time.Time{},
+		state: newState(), before: newState()}
 }
 
 // catchUp makes s say what now says, and forgets what of that was new.
@@ -77,10 +77,7 @@ func (s *state) catchUp(now *state) {
 	for _, key := range now.written.operations {
 		s.operations[key] = now.operations[key]
 	}
-	for _, key := range now.written.releases {
-		s.releases[key] = now.releases[key]
-	}
-	now.written.leases, now.written.operations, now.written.releases = nil, nil, nil
+	now.written.leases, now.written.operations = nil, nil
 }
 
 // open begins to read the table's stream.
@@ -152,115 +149,30 @@ func (o *oracle) changes(c *call) {
 	o.before.catchUp(&o.state)
 }
 
-// isWatched says whether records of items with such a key are looked into: operations,
-// leases and releases. key is in DynamoDB's JSON.
-func isWatched(key string) bool {
-	return strings.Contains(key, `{"S":"OPERATION"}`) || strings.Contains(key, `{"S":"LEASE"}`) || strings.Contains(key, `{"S":"RELEASES#`)
-}
-
-// isNoChange says whether items with such a key only tell that something was done.
-func isNoChange(key string) bool {
-	return strings.Contains(key, `{"S":"SEEN#`) || strings.Contains(key, `{"S":"AUDIT#`)
-}
-
-// read takes over what a record says, and says whether that is a change.
+// read takes over what a record says, and says whether that is a change: not when it only
+// tells that something was done.
 func (o *oracle) read(r *dynamodb.Record) bool {
-	if key := r.Key(); !isWatched(key) {
-		return !isNoChange(key) || r.EventName() == "REMOVE"
-	}
-	text, err := r.MarshalJSON()
-	if err != nil {
+	key := keyOf(r)
+	o.w.mirror.take(key, r)
+	switch kept := r.EventName() != "REMOVE"; {
+	case kept && (strings.HasPrefix(key.partition, "SEEN#") || strings.HasPrefix(key.partition, "AUDIT#")):
 		return false
-	}
-	var change struct {
-		Dynamodb struct {
-			Keys     map[string]attribute
-			NewImage json.RawMessage
+	case kept && key.sort == "OPERATION":
+		operation := *as[model.Operation](r)
+		if at, known := slices.BinarySearch(o.ids, operation.ID); !known {
+			o.ids = slices.Insert(o.ids, at, operation.ID)
 		}
-	}
-	if err := json.Unmarshal(text, &change); err != nil {
-		o.broken(0, "a record of the stream cannot be read: %v", err)
-		return false
-	}
-	image := change.Dynamodb.NewImage
-	partition, _ := change.Dynamodb.Keys["PK"].plain().(string)
-	switch sort, _ := change.Dynamodb.Keys["SK"].plain().(string); {
-	case image == nil: // it was removed
-	case sort == "OPERATION":
-		operation := as[model.Operation](image)
 		o.operations[operation.ID] = operation
 		o.written.operations = append(o.written.operations, operation.ID)
 		if _, seen := o.started[operation.ID]; !seen && operation.Status == contract.OperationRunning {
 			o.started[operation.ID] = time.Now()
 		}
-	case sort == "LEASE":
-		lease := as[model.Lease](image)
+	case kept && key.sort == "LEASE":
+		lease := *as[model.Lease](r)
 		o.leases[lease.Target] = lease
 		o.written.leases = append(o.written.leases, lease.Target)
-	case strings.HasPrefix(partition, "RELEASES#"):
-		key := partition + "#" + sort
-		o.releases[key] = as[model.Release](image)
-		o.written.releases = append(o.written.releases, key)
 	}
 	return true
-}
-
-// An attribute is a value in DynamoDB's JSON.
-type attribute map[string]json.RawMessage
-
-func (a attribute) plain() any {
-	for kind, raw := range a {
-		switch kind {
-		case "S":
-			var s string
-			_ = json.Unmarshal(raw, &s) // the embedded DynamoDB wrote it
-			return s
-		case "N":
-			var s string
-			_ = json.Unmarshal(raw, &s)
-			return json.Number(s)
-		case "BOOL":
-			return string(raw) == "true"
-		case "M":
-			var m map[string]attribute
-			_ = json.Unmarshal(raw, &m)
-			return plain(m)
-		case "L":
-			var l []attribute
-			_ = json.Unmarshal(raw, &l)
-			out := make([]any, len(l))
-			for i := range l {
-				out[i] = l[i].plain()
-			}
-			return out
-		}
-	}
-	return nil
-}
-
-func plain(m map[string]attribute) map[string]any {
-	out := map[string]any{}
-	for name, a := range m {
-		out[name] = a.plain()
-	}
-	return out
-}
-
-// as reads an item as the store's types have it.
-func as[T any](image json.RawMessage) T {
-	var out T
-	var attributes map[string]attribute
-	err := json.Unmarshal(image, &attributes)
-	if err == nil {
-		var text []byte
-		if text, err = json.Marshal(plain(attributes)); err == nil {
-			err = json.Unmarshal(text, &out)
-		}
-	}
-	if err != nil {
-		panic(fmt.Sprintf("an item of the table is no %T: %v", out, err))
-	}
-	return out
 }
 
 // settle reads what is left of the stream.
@@ -287,26 +199,28 @@ func (o *oracle) end() {
 
 // sorted are all operations, oldest first.
 func (o *oracle) sorted() []model.Operation {
-	out := slices.Collect(maps.Values(o.operations))
-	slices.SortFunc(out, func(a, b model.Operation) int { return strings.Compare(a.ID, b.ID) })
+	out := make([]model.Operation, len(o.ids))
+	for i, id := range o.ids {
+		out[i] = o.operations[id]
+	}
 	return out
 }
 
 // newest is the newest operation on a target.
 func (o *oracle) newest(target string) (model.Operation, bool) {
-	all := o.sorted()
-	for i := len(all) - 1; i >= 0; i-- {
-		if model.TargetKey(all[i].Target) == target {
-			return all[i], true
+	for _, id := range slices.Backward(o.ids) {
+		if operation := o.operations[id]; model.TargetKey(operation.Target) == target {
+			return operation, true
 		}
 	}
 	return model.Operation{}, false
 }
 
 // clusterNames are the clusters of the plan.
-func (o *oracle) clusterNames() []string {
-	var names []string
-	for _, s := range o.w.Plan.Steps {
+func (o *oracle) clusterNames() []string { return o.clusters }
+
+func clustersOf(plan Plan) (names []string) {
+	for _, s := range plan.Steps {
 		if (s.Do == CreateCluster || s.Do == AdoptCluster) && !slices.Contains(names, s.Cluster) {
 			names = append(names, s.Cluster)
 		}
@@ -316,7 +230,7 @@ func (o *oracle) clusterNames() []string {
 
 // stacksOf are the stacks that the table knows of a cluster.
 func (o *oracle) stacksOf(name string) []string {
-	c, err := o.w.store.Cluster(o.ctx(), name)
+	c, err := o.w.mirror.cluster(name)
 	if err != nil {
 		return nil
 	}
@@ -343,7 +257,7 @@ const nodesPool = "nodes"
 
 // groupOf is the name of the Auto Scaling group of a cluster's node pool.
 func (o *oracle) groupOf(name, pool string) (string, error) {
-	c, err := o.w.store.Cluster(o.ctx(), name)
+	c, err := o.w.mirror.cluster(name)
 	if err != nil {
 		return "", err
 	}

@@ -49,8 +49,7 @@ func eventsHandled(o *oracle) {
 func pushesFollowed(o *oracle) {
 	became := map[string]int64{}
 	last := map[string]time.Time{} // release of a service
-	for _, key := range slices.Sorted(maps.Keys(o.releases)) {
-		r := o.releases[key]
+	for _, r := range o.w.mirror.releases() {
 		target := model.TargetKey(contract.Target{Cluster: r.Cluster, Service: r.Service})
 		if r.CreatedAt.After(last[target]) {
 			last[target] = r.CreatedAt
@@ -80,15 +79,15 @@ func (o *oracle) waitsFor(target string, p push) bool {
 	if err != nil {
 		return false
 	}
-	c, err := o.w.store.Cluster(o.ctx(), t.Cluster)
+	c, err := o.w.mirror.cluster(t.Cluster)
 	if err != nil || c.Status != contract.ClusterReady {
 		return false
 	}
-	b, err := o.w.store.Binding(o.ctx(), t.Cluster, t.Service)
+	b, err := o.w.mirror.binding(t.Cluster, t.Service)
 	if err != nil || b.Spec.Repository == "" || b.ChangedAt.After(p.at) {
 		return false
 	}
-	v, err := o.w.store.Service(o.ctx(), t.Cluster, t.Service)
+	v, err := o.w.mirror.service(t.Cluster, t.Service)
 	return err == nil && v.Status != contract.ServiceRetired && v.Status != contract.ServiceRetiring && v.CreatedAt.Before(p.at)
 }
 
@@ -138,8 +137,7 @@ func eachEventOnce(o *oracle) {
 		first[key] = operation.ID
 	}
 	released := map[string]int64{}
-	for _, key := range slices.Sorted(maps.Keys(o.releases)) {
-		release := o.releases[key]
+	for _, release := range o.w.mirror.releases() {
 		if release.Commit == "" || release.Cause.Source == "api" {
 			continue // somebody may ask for it again
 		}

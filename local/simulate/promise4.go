@@ -33,7 +33,7 @@ func knownBefore(o *oracle, c *call) {
 		var in struct{ Cluster, ServiceName string }
 		_ = json.Unmarshal(c.body, &in)
 		name := in.Cluster[strings.LastIndex(in.Cluster, "/")+1:]
-		v, err := o.w.store.Service(o.ctx(), name, in.ServiceName)
+		v, err := o.w.mirror.service(name, in.ServiceName)
 		if err != nil || v.Status == contract.ServiceRetired {
 			o.broken(4, "service %s is created on %s, which the table does not know as intended", in.ServiceName, name)
 		}
@@ -43,7 +43,7 @@ func knownBefore(o *oracle, c *call) {
 // intends says whether the table has the stack for a cluster that is not retired.
 func (o *oracle) intends(stack string) bool {
 	for _, name := range o.clusterNames() {
-		c, err := o.w.store.Cluster(o.ctx(), name)
+		c, err := o.w.mirror.cluster(name)
 		if err == nil && c.Status != contract.ClusterRetired && slices.Contains(c.Stacks, stack) {
 			return true
 		}
@@ -58,7 +58,7 @@ func nothingLeft(o *oracle) {
 		}
 	}
 	for _, name := range o.clusterNames() {
-		c, err := o.w.store.Cluster(o.ctx(), name)
+		c, err := o.w.mirror.cluster(name)
 		if err != nil || c.Status != contract.ClusterRetired {
 			continue
 		}
@@ -81,7 +81,7 @@ func (o *oracle) strangers() {
 			if !seen.found {
 				continue
 			}
-			v, err := o.w.store.Service(o.ctx(), name, service)
+			v, err := o.w.mirror.service(name, service)
 			if err == nil && v.Status != contract.ServiceRetired {
 				continue
 			}

@@ -115,13 +115,13 @@ func lastPart(arn *string) string {
 
 // retiring says whether a cluster goes, and its nodes may go with tasks left.
 func (o *oracle) retiring(name string) bool {
-	c, err := o.w.store.Cluster(o.ctx(), name)
+	c, err := o.w.mirror.cluster(name)
 	return err == nil && c.Status != contract.ClusterReady
 }
 
 func poolsAsWanted(o *oracle) {
 	for _, name := range o.clusterNames() {
-		c, err := o.w.store.Cluster(o.ctx(), name)
+		c, err := o.w.mirror.cluster(name)
 		if err != nil || c.Status != contract.ClusterReady {
 			continue
 		}

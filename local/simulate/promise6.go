@@ -55,7 +55,7 @@ func (o *oracle) wantedOf(target string) *model.Service {
 	if err != nil || t.Service == "" {
 		return nil
 	}
-	v, err := o.w.store.Service(o.ctx(), t.Cluster, t.Service)
+	v, err := o.w.mirror.service(t.Cluster, t.Service)
 	if err != nil {
 		return nil
 	}
@@ -89,11 +89,11 @@ func inTime(o *oracle, before, after *state) {
 func servicesAsWanted(o *oracle) {
 	for _, name := range o.clusterNames() {
 		for _, service := range services {
-			v, err := o.w.store.Service(o.ctx(), name, service)
+			v, err := o.w.mirror.service(name, service)
 			if err != nil || v.Status == contract.ServiceRetired || v.Status == contract.ServiceRetiring {
 				continue
 			}
-			c, err := o.w.store.Cluster(o.ctx(), name)
+			c, err := o.w.mirror.cluster(name)
 			if err != nil || c.Status != contract.ClusterReady {
 				continue
 			}
@@ -135,7 +135,7 @@ func (o *oracle) serviceAsWanted(v *model.Service) {
 }
 
 func (o *oracle) release(v *model.Service, number int64) *model.Release {
-	release, err := o.w.store.Release(o.ctx(), v.Cluster, v.Name, number)
+	release, err := o.w.mirror.release(v.Cluster, v.Name, number)
 	if err != nil {
 		return nil
 	}

@@ -11,7 +11,7 @@ func teams(o *oracle) {
 	}
 	for _, name := range o.clusterNames() {
 		for _, service := range services {
-			v, err := o.w.store.Service(o.ctx(), name, service)
+			v, err := o.w.mirror.service(name, service)
 			if err == nil && v.Team != teamOf(name) {
 				o.broken(8, "service %s of %s belongs to %q", service, name, v.Team)
 			}

@@ -89,7 +89,7 @@ func makesSwarm(o *oracle, c *call) {
 		}
 		return
 	}
-	found, err := o.w.store.Cluster(o.ctx(), c.cluster)
+	found, err := o.w.mirror.cluster(c.cluster)
 	if err != nil || found.Facts.Swarm == nil || found.Facts.Swarm.Initiator != machine {
 		o.broken(4, "instance %s makes a swarm of %s, which the table does not know as intended", machine, c.cluster)
 	}
@@ -185,7 +185,7 @@ func (o *oracle) withoutMajority(cluster string) bool {
 	if !o.w.ofSwarm(cluster) {
 		return false
 	}
-	c, err := o.w.store.Cluster(o.ctx(), cluster)
+	c, err := o.w.mirror.cluster(cluster)
 	return err == nil && c.Status == contract.ClusterReady && o.w.dockerSwarm(cluster).socket == nil
 }
 

@@ -173,11 +173,11 @@ func (w *World) putService(s Step) error {
 
 // scaleService describes the service as it is wanted, but for its replicas.
 func (w *World) scaleService(s Step) error {
-	v, err := w.store.Service(w.privileged(), s.Cluster, s.Service)
+	v, err := w.mirror.service(s.Cluster, s.Service)
 	if err != nil {
 		return err
 	}
-	release, err := w.store.Release(w.privileged(), s.Cluster, s.Service, v.Release)
+	release, err := w.mirror.release(s.Cluster, s.Service, v.Release)
 	if err != nil {
 		return err
 	}

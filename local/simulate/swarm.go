@@ -53,7 +53,7 @@ func (w *World) forEngine(c *call, r *http.Request) {
 	}
 	c.engine = &request
 	for _, name := range w.watch.clusterNames() {
-		found, err := w.store.Cluster(w.privileged(), name)
+		found, err := w.mirror.cluster(name)
 		if err == nil && found.Facts.Swarm != nil && found.Facts.Swarm.Connector != "" &&
 			strings.Contains(r.URL.Path, found.Facts.Swarm.Connector) {
 			c.cluster = name

@@ -16,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"portolan/local"
-	"portolan/shared/store"
 )
 
 const (
@@ -34,7 +33,7 @@ type World struct {
 	Bug   Bug
 
 	*local.Local
-	store  *store.Store
+	mirror *mirror
 	table  string
 	random *rand.Rand // of faults; used by whoever is through the turnstile
 	turn   *turnstile
@@ -104,7 +103,7 @@ func (w *World) Run(ctx context.Context) (Result, error) {
 	w.began = time.Now()
 	w.random = rand.New(rand.NewPCG(w.Plan.Seed, 2))
 	w.turn = newTurnstile(rand.New(rand.NewPCG(w.Plan.Seed, 3)))
-	w.watch, w.blameless, w.drawn, w.pushed = newOracle(w), map[string]string{}, map[string]int{}, map[string]push{}
+	w.mirror, w.watch, w.blameless, w.drawn, w.pushed = newMirror(), newOracle(w), map[string]string{}, map[string]int{}, map[string]push{}
 	w.adopted, w.drained, w.most = map[string]*someonesCluster{}, map[string][]string{}, map[string]int{}
 	w.ctx, w.stop = context.WithCancel(ctx)
 	var err error
@@ -176,7 +175,6 @@ func (w *World) findTable() error {
 		return fmt.Errorf("looking for the table: %w", err)
 	}
 	w.table = tables.TableNames[0]
-	w.store = store.New(client, w.table)
 	queues, err := sqs.NewFromConfig(w.UserConfig()).ListQueues(w.privileged(), &sqs.ListQueuesInput{})
 	if err != nil {
 		return fmt.Errorf("looking for the dead-letter queue: %w", err)
