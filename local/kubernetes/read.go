@@ -72,6 +72,9 @@ func selectionOf(q *request) (selection, error) {
 	if sel.fields, err = fields.ParseSelector(q.query.Get("fieldSelector")); err != nil {
 		return sel, apierrors.NewBadRequest(err.Error())
 	}
+	if sel.fields.Empty() {
+		return sel, nil
+	}
 	known := q.kind.Fields(q.kind.New())
 	for _, r := range sel.fields.Requirements() {
 		if _, ok := known[r.Field]; !ok {

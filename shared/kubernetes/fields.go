@@ -155,15 +155,33 @@ func untouched(o meta.ObjectMeta) bool {
 	return entry != nil && fieldsDigest(ownedFields(*entry)) == o.Annotations[annotationFields]
 }
 
-// ownerOf returns the managers of a field.
+// ownersOf returns the managers of a field that is in no list.
 func ownersOf(entries []meta.ManagedFieldsEntry, field string) []meta.ManagedFieldsEntry {
 	var owners []meta.ManagedFieldsEntry
 	for _, entry := range entries {
-		if slices.Contains(ownedFields(entry), field) {
+		if owns(entry, field) {
 			owners = append(owners, entry)
 		}
 	}
 	return owners
+}
+
+// owns looks for one field alone, where ownedFields would name all that an entry has.
+func owns(entry meta.ManagedFieldsEntry, field string) bool {
+	if entry.FieldsV1 == nil {
+		return false
+	}
+	tree := entry.FieldsV1.GetRawBytes()
+	for name := range strings.SplitSeq(field, ".") {
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(tree, &fields) != nil {
+			return false
+		}
+		if tree = fields["f:"+name]; tree == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // fieldsNamed bounds how many fields a reason names.

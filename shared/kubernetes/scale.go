@@ -15,8 +15,8 @@ const autoscaler = "kube-controller-manager"
 // scalerOf names what sets the number of tasks in Portolan's place; empty when nothing
 // does. A person who scales by hand does it once and is no scaler.
 func scalerOf(w *workload) string {
-	for _, owner := range ownersOf(w.ManagedFields, replicasField) {
-		if owner.Manager == autoscaler && owner.Subresource == "scale" {
+	for _, entry := range w.ManagedFields {
+		if entry.Manager == autoscaler && entry.Subresource == "scale" && owns(entry, replicasField) {
 			return "a HorizontalPodAutoscaler"
 		}
 	}
