@@ -36,6 +36,7 @@ var promises = []promise{ends, oneAtATime, onceOnly, intended, drained, rolledBa
 type oracle struct {
 	w          *World
 	reader     *dynamodb.Reader
+	now        context.Context // which is over: who reads the stream in it does not wait
 	violations []string
 	promised   []string // ids of operations that the API accepted
 	clusters   []string // of the plan
@@ -65,7 +66,9 @@ func newState() state {
 }
 
 func newOracle(w *World) *oracle {
-	return &oracle{w: w, clusters: clustersOf(w.Plan), again: map[string]bool{}, started: map[string]time.Time{},
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	return &oracle{w: w, now: now, clusters: clustersOf(w.Plan), again: map[string]bool{}, started: map[string]time.Time{},
 		state: newState(), before: newState()}
 }
 
@@ -121,11 +124,9 @@ func (o *oracle) changes(c *call) {
 	if o.reader == nil || c != nil && c.service != "dynamodb" {
 		return
 	}
-	now, cancel := context.WithCancel(o.w.ctx)
-	cancel()
 	wrote, changed := false, false
 	for {
-		records, err := o.reader.Next(now, 100)
+		records, err := o.reader.Next(o.now, 100)
 		if err != nil {
 			break
 		}
