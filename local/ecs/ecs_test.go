@@ -343,8 +343,13 @@ func TestATaskThatFitsNowhereWaitsForRoom(t *testing.T) {
 		if !strings.Contains(*s.Events[0].Message, "insufficient memory available") {
 			t.Errorf("last event: %s", *s.Events[0].Message)
 		}
-		_, err := b.server.RegisterInstance(t.Context(), ecs.Registration{Cluster: "shop", EC2InstanceID: "i-new", CPU: 2048, Memory: 7800})
+		arn, err := b.server.RegisterInstance(t.Context(), ecs.Registration{Cluster: "shop", EC2InstanceID: "i-new", CPU: 2048, Memory: 7800})
 		b.must(err)
+		for id, cluster := range map[string]string{"i-new": "shop", arn[strings.LastIndex(arn, "/")+1:]: "shop", "i-none": ""} {
+			if in := b.server.ClusterOf(id); in != cluster {
+				t.Errorf("instance %s is in the cluster %q", id, in)
+			}
+		}
 		b.within(3*time.Minute, "placed", b.steady(9))
 	})
 }

@@ -102,6 +102,21 @@ func (s *Server) byEC2ID(id string) *instance {
 	return nil
 }
 
+// ClusterOf is the name of the cluster in which an instance is registered, by its id in EC2 or
+// that of the container instance; empty where it is in none.
+func (s *Server) ClusterOf(instance string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.instances[instance]
+	if i == nil {
+		i = s.byEC2ID(instance)
+	}
+	if i == nil {
+		return ""
+	}
+	return i.Cluster
+}
+
 func (s *Server) addInstance(c *cluster, r Registration) *instance {
 	id := s.config.IDs.Hex(32)
 	i := &instance{Cluster: c.Name, Group: r.AutoScalingGroup, CPU: r.CPU, Memory: r.Memory}

@@ -64,6 +64,7 @@ func (o *oracle) poolBehind(cluster, group string) string {
 // instance is its id, or the end of its ARN in ECS.
 func (o *oracle) empty(instance string) {
 	instance = instance[strings.LastIndex(instance, "/")+1:]
+	in := o.w.ECS.ClusterOf(instance)
 	for _, name := range o.clusterNames() {
 		if c := o.w.kubernetes(name); c != nil {
 			o.emptyThere(c, instance)
@@ -71,6 +72,9 @@ func (o *oracle) empty(instance string) {
 		}
 		if o.w.ofSwarm(name) {
 			o.emptyInSwarm(name, instance)
+			continue
+		}
+		if ecsCluster(name) != in {
 			continue
 		}
 		all := o.containerInstances(name)
