@@ -78,10 +78,13 @@ func (c *Controllers) deployment(tx *store.Tx, namespace, name string) {
 
 // sameTemplate says whether two templates are the same but for the hash.
 func sameTemplate(a, b *corev1.PodTemplateSpec) bool {
-	a, b = a.DeepCopy(), b.DeepCopy()
-	delete(a.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
-	delete(b.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
-	return equality.Semantic.DeepEqual(a, b)
+	return equality.Semantic.DeepEqual(unhashed(*a), unhashed(*b))
+}
+
+func unhashed(t corev1.PodTemplateSpec) corev1.PodTemplateSpec {
+	t.Labels = maps.Clone(t.Labels)
+	delete(t.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+	return t
 }
 
 func (r *rollout) sets() []*appsv1.ReplicaSet {
