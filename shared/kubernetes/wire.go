@@ -2,12 +2,13 @@ package kubernetes
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/client-go/rest"
 
 	"portolan/shared/fault"
@@ -27,13 +28,27 @@ func (c *connection) do(ctx context.Context, r *rest.Request, into runtime.Objec
 	result := r.MaxRetries(retries).Do(ctx)
 	err := result.Error()
 	if err == nil && into != nil {
-		err = result.Into(into)
+		err = decodeInto(result, into)
 	}
 	err = classify(err, doing, verb, k, namespace)
 	if c.refused != nil && unauthorized(result.Error()) {
 		c.refused()
 	}
 	return err
+}
+
+// decodeInto reads an answer whose kind is known, since it was asked for. The client's own way
+// reads each answer once more before, to find out its kind.
+func decodeInto(result rest.Result, into runtime.Object) error {
+	raw, err := result.Raw()
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return err
+	}
+	into.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
+	return nil
 }
 
 func (c *connection) get(ctx context.Context, k kind, namespace, name string, into runtime.Object) error {
