@@ -20,7 +20,7 @@ func RoundTrip(h http.Handler, r *http.Request) (*http.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	inner := r.Clone(ctx)
+	inner := r.WithContext(ctx) // a copy, whose headers and URL nobody behind it may change
 	inner.RequestURI, inner.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
 	if inner.Host == "" {
 		inner.Host = r.URL.Host

@@ -100,8 +100,8 @@ func (w *World) sufferThere(c *call, r *http.Request, server http.RoundTripper) 
 
 func (w *World) effectThere(c *call, r *http.Request, server http.RoundTripper) (*http.Response, error) {
 	w.watch.called(c)
-	r = r.Clone(r.Context())
-	r.Body = readAgain(c.body)
+	r = r.WithContext(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(c.body))
 	return server.RoundTrip(r)
 }
 

@@ -107,8 +107,6 @@ func (w *World) suffer(c *call, next http.Handler, rw http.ResponseWriter, r *ht
 // effect makes the call before the eyes of those who watch.
 func (w *World) effect(c *call, next http.Handler, rw http.ResponseWriter, r *http.Request) {
 	w.watch.called(c)
-	// The first of two that read the request must leave it to the other.
-	r.Body = readAgain(c.body)
 	next.ServeHTTP(rw, r)
 	w.watch.changes(c)
 	if c.engine != nil {

@@ -41,8 +41,11 @@ var deploymentPatch = regexp.MustCompile(`^PATCH /apis/apps/v1/namespaces/[^/]+/
 
 // deploymentChange reads a call that changes a Deployment.
 func (c *call) deploymentChange() (change, bool) {
+	if c.service != kubernetesService {
+		return change{}, false
+	}
 	patched := deploymentPatch.FindStringSubmatch(c.operation)
-	if c.service != kubernetesService || patched == nil {
+	if patched == nil {
 		return change{}, false
 	}
 	out := change{service: patched[1]}

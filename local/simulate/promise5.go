@@ -25,7 +25,7 @@ func leavesEmpty(o *oracle, c *call) {
 		o.empty(in.ContainerInstance)
 		return
 	}
-	if c.service != "autoscaling" {
+	if c.service != "autoscaling" || !c.changesWorld() {
 		return
 	}
 	form, _ := url.ParseQuery(string(c.body)) // what it cannot read names nothing

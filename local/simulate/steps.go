@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -343,5 +342,3 @@ func (w *World) repeatOldEvent(s Step) error {
 	w.again(old.function, old.payload, time.Second)
 	return nil
 }
-
-func readAgain(body []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(body)) }
