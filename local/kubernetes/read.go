@@ -209,16 +209,9 @@ func (s *Server) shownList(k *kinds.Kind, entries []*store.Entry, meta metav1.Li
 	if err != nil {
 		panic(err) // it is Kubernetes's own type
 	}
-	var b bytes.Buffer
-	b.WriteString(`{"metadata":`)
-	b.Write(head)
-	b.WriteString(`,"items":[`)
+	items := make([][]byte, len(entries))
 	for i, e := range entries {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(item(e))
+		items[i] = item(e)
 	}
-	b.WriteString("]}\n")
-	return typed(b.Bytes(), gvk)
+	return slices.Concat(typed([]byte(`{"metadata":`), gvk), head, []byte(`,"items":[`), bytes.Join(items, []byte{','}), []byte("]}\n"))
 }
