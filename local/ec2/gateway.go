@@ -249,7 +249,8 @@ func (s *Service) createNatGateway(ctx context.Context, in *createNatGatewayInpu
 		return in.ClientToken != "" && g.ClientToken == in.ClientToken
 	})
 	if ok {
-		return &natGatewayOutput{again.at(s.now()), in.ClientToken}, nil
+		// A process that died may have kept the gateway, and not yet that it has its address.
+		return &natGatewayOutput{again.at(s.now()), in.ClientToken}, s.associateAddress(again)
 	}
 	subnet, ok := s.subnets.Get(in.SubnetID)
 	if !ok {
@@ -262,23 +263,39 @@ func (s *Service) createNatGateway(ctx context.Context, in *createNatGatewayInpu
 	address := NatAddress{NetworkInterfaceID: s.newID("eni"), PrivateIP: "10.0.0.10", IsPrimary: true, Status: "succeeded"}
 	if in.ConnectivityType == "private" {
 		gateway.ConnectivityType = "private"
-	} else if err := s.associateAddress(in.AllocationID, &address); err != nil {
-		return nil, err
+	} else {
+		free, err := s.freeAddress(in.AllocationID)
+		if err != nil {
+			return nil, err
+		}
+		address.AllocationID, address.PublicIP = free.AllocationID, free.PublicIP
 	}
 	gateway.Addresses = []NatAddress{address}
-	return &natGatewayOutput{gateway.at(s.now()), in.ClientToken}, s.natGateways.Put(gateway)
+	if err := s.natGateways.Put(gateway); err != nil {
+		return nil, err
+	}
+	return &natGatewayOutput{gateway.at(s.now()), in.ClientToken}, s.associateAddress(gateway)
 }
 
-func (s *Service) associateAddress(allocationID string, to *NatAddress) error {
+func (s *Service) freeAddress(allocationID string) (Address, error) {
 	address, ok := s.addresses.Get(allocationID)
 	if !ok {
-		return noAddress(allocationID)
+		return Address{}, noAddress(allocationID)
 	}
 	if address.AssociationID != "" {
-		return wire.Errorf("Resource.AlreadyAssociated", "Elastic IP address [%s] is already associated", allocationID)
+		return Address{}, wire.Errorf("Resource.AlreadyAssociated", "Elastic IP address [%s] is already associated", allocationID)
 	}
-	address.AssociationID, address.NetworkInterfaceID = s.newID("eipassoc"), to.NetworkInterfaceID
-	to.AllocationID, to.PublicIP = address.AllocationID, address.PublicIP
+	return address, nil
+}
+
+// associateAddress gives a gateway its address, unless it is private or has it.
+func (s *Service) associateAddress(gateway NatGateway) error {
+	of := gateway.Addresses[0]
+	address, ok := s.addresses.Get(of.AllocationID)
+	if !ok || address.AssociationID != "" {
+		return nil
+	}
+	address.AssociationID, address.NetworkInterfaceID = s.newID("eipassoc"), of.NetworkInterfaceID
 	return s.addresses.Put(address)
 }
 
