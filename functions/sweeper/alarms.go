@@ -31,15 +31,16 @@ const (
 
 // alarms asks for an autoscale operation for each policy whose alarm is in ALARM
 // while nobody follows it.
-func (h *Handler) alarms(ctx context.Context, clusters []model.Cluster) ([]Finding, error) {
-	if len(clusters) == 0 {
-		return nil, nil
-	}
+func (h *Handler) alarms(ctx context.Context, clusters listing) ([]Finding, error) {
 	raised, err := h.raised(ctx)
 	if err != nil || len(raised) == 0 {
 		return nil, err
 	}
-	policies, err := h.policies(ctx, clusters, raised)
+	ready, err := clusters.ready()
+	if err != nil || len(ready) == 0 {
+		return nil, err
+	}
+	policies, err := h.policies(ctx, ready, raised)
 	if err != nil {
 		return nil, err
 	}

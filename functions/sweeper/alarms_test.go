@@ -44,7 +44,12 @@ func (a *alarms) DescribeAlarms(_ context.Context, in *cloudwatch.DescribeAlarms
 // reads counts the lists of policies that are read.
 type reads struct {
 	*store.Store
-	ofClusters, ofAlarms int
+	clusters, ofClusters, ofAlarms int
+}
+
+func (r *reads) Clusters(ctx context.Context, p store.Page) ([]model.Cluster, string, error) {
+	r.clusters++
+	return r.Store.Clusters(ctx, p)
 }
 
 func (r *reads) Policies(ctx context.Context, cluster string, p store.Page) ([]model.Policy, string, error) {
@@ -97,16 +102,21 @@ func TestARaisedAlarmIsFollowedAmongOthers(t *testing.T) {
 	}
 }
 
-// Without clusters no alarm is looked at, and while none is in ALARM, no policy is read.
+// While no alarm is in ALARM no policy is read, and the clusters once in a round, and once
+// an hour for the orphans.
 func TestNothingIsReadInVain(t *testing.T) {
 	r := newRound(t)
 	counted, a := &reads{Store: r.table}, &alarms{}
 	r.Handler.Store, r.Handler.Alarms = counted, a
-	if found := r.sweep(sweeper.In{Time: noon}); len(found) > 0 || a.pages > 0 {
-		t.Errorf("found %v, and read %d pages of alarms", found, a.pages)
-	}
 	r.cluster("shop", nil)
-	if found := r.sweep(sweeper.In{Time: noon}); len(found) > 0 || counted.ofClusters+counted.ofAlarms > 0 {
-		t.Errorf("found %v, and read %d lists of policies", found, counted.ofClusters+counted.ofAlarms)
+	for i := range 12 { // an hour
+		at := noon.Add(time.Duration(i) * 5 * time.Minute)
+		r.now = at
+		if found := r.sweep(sweeper.In{Time: at}); len(found) > 0 || counted.ofClusters+counted.ofAlarms > 0 {
+			t.Errorf("found %v, and read %d lists of policies", found, counted.ofClusters+counted.ofAlarms)
+		}
+	}
+	if a.pages != 12 || counted.clusters != 2 {
+		t.Errorf("it read %d pages of alarms and %d of clusters in an hour", a.pages, counted.clusters)
 	}
 }

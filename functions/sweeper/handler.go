@@ -13,6 +13,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -38,8 +40,7 @@ type Store interface {
 	Policies(ctx context.Context, cluster string, p store.Page) ([]model.Policy, string, error)
 	PoliciesOfAlarm(ctx context.Context, alarm string, p store.Page) ([]model.Policy, string, error)
 	Operations(ctx context.Context, target string, p store.Page) ([]model.Operation, string, error)
-	Services(ctx context.Context, cluster string, p store.Page) ([]model.Service, string, error)
-	Bindings(ctx context.Context, cluster string, p store.Page) ([]model.Binding, string, error)
+	Belongings(ctx context.Context, cluster string, p store.Page) (store.Belongings, string, error)
 }
 
 // Executions looks at executions of state machines, and stops them.
@@ -125,61 +126,64 @@ func (h *Handler) Handle(ctx context.Context, in In) (Out, error) {
 		found, err := h.died(ctx, in)
 		return h.report(ctx, out, found), err
 	}
-	found, err := h.sweep(ctx)
+	clusters := sync.OnceValues(func() ([]model.Cluster, error) { return h.clusters(ctx) })
+	found, err := h.sweep(ctx, clusters)
 	out = h.report(ctx, out, found)
 	var orphansErr error
 	if firstOfHour(in.Time) {
-		out.Orphans, orphansErr = h.orphans(ctx)
+		out.Orphans, orphansErr = h.orphans(ctx, clusters)
 	}
 	return out, errors.Join(err, orphansErr)
 }
 
+// A listing lists the clusters that are not retired, by name. Most runs need none of
+// them, so it reads them when it is called first.
+type listing func() ([]model.Cluster, error)
+
+// ready lists the clusters that work.
+func (l listing) ready() ([]model.Cluster, error) {
+	all, err := l()
+	ready := slices.Clone(all)
+	return slices.DeleteFunc(ready, func(c model.Cluster) bool { return c.Status != contract.ClusterReady }), err
+}
+
 // sweep looks at what the table tells of, and keeps how far it came.
-func (h *Handler) sweep(ctx context.Context) ([]Finding, error) {
+func (h *Handler) sweep(ctx context.Context, clusters listing) ([]Finding, error) {
 	cursor, err := h.Store.Cursor(ctx)
 	if err != nil {
 		return nil, err
 	}
 	after := cursor
-	var found []Finding
+	var found, more []Finding
 	var operationsErr, alarmsErr, roundErr, keepErr error
 	after.Next, found, operationsErr = h.operations(ctx, cursor.Next)
-	clusters, clustersErr := h.clusters(ctx)
-	if clustersErr == nil {
-		var more []Finding
-		more, alarmsErr = h.alarms(ctx, clusters)
-		found = append(found, more...)
-		after.Round, more, roundErr = h.round(ctx, clusters, cursor.Round)
-		found = append(found, more...)
-	}
+	more, alarmsErr = h.alarms(ctx, clusters)
+	found = append(found, more...)
+	after.Round, more, roundErr = h.round(ctx, clusters, cursor.Round)
+	found = append(found, more...)
 	if after != cursor {
 		keepErr = h.Store.Commit(ctx, store.KeepCursor(after))
 	}
-	return found, errors.Join(operationsErr, clustersErr, alarmsErr, roundErr, keepErr)
+	return found, errors.Join(operationsErr, alarmsErr, roundErr, keepErr)
 }
 
 // clusterPagesMax bounds the clusters that one run looks at, by pages of a hundred.
 const clusterPagesMax = 20
 
-// clusters lists the clusters that are ready, by name.
 func (h *Handler) clusters(ctx context.Context) ([]model.Cluster, error) {
-	var ready []model.Cluster
+	var all []model.Cluster
 	page := store.Page{Limit: pageSize}
 	for range clusterPagesMax {
 		clusters, next, err := h.Store.Clusters(ctx, page)
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range clusters {
-			if c.Status == contract.ClusterReady {
-				ready = append(ready, c)
-			}
-		}
+		all = append(all, clusters...)
 		if page.Next = next; next == "" {
 			break
 		}
 	}
-	return ready, nil
+	return all, nil
 }
 
 // period is the schedule's, as template.yaml says it.

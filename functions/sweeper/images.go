@@ -19,10 +19,6 @@ import (
 	"portolan/shared/store"
 )
 
-// bindingPagesMax bounds the bindings of a cluster that are looked at, by pages of a
-// hundred.
-const bindingPagesMax = 20
-
 // An image is what stands under a tag; its digest is empty when nothing does.
 type image struct {
 	account, digest string
@@ -32,25 +28,14 @@ type image struct {
 // bindings asks for a release of each service that is bound to a tag under which an
 // image stands that nobody released. What pipelines built is told of by events that
 // are not lost.
-func (l *look) bindings(ctx context.Context, c *model.Cluster) error {
+func (l *look) bindings(ctx context.Context, bindings []model.Binding) error {
 	var failed []error
-	page := store.Page{Limit: pageSize}
-	for range bindingPagesMax {
-		bindings, next, err := l.Store.Bindings(ctx, c.Name(), page)
-		if err != nil {
-			return err
+	for _, b := range bindings {
+		if b.Spec.Repository == "" {
+			continue
 		}
-		for _, b := range bindings {
-			if b.Spec.Repository == "" {
-				continue
-			}
-			l.left--
-			if err := l.binding(ctx, b); err != nil {
-				failed = append(failed, fmt.Errorf("looking at binding %s: %w", b.Name, err))
-			}
-		}
-		if page.Next = next; next == "" {
-			break
+		if err := l.binding(ctx, b); err != nil {
+			failed = append(failed, fmt.Errorf("looking at binding %s: %w", b.Name, err))
 		}
 	}
 	return errors.Join(failed...)
@@ -59,7 +44,7 @@ func (l *look) bindings(ctx context.Context, c *model.Cluster) error {
 func (l *look) binding(ctx context.Context, b model.Binding) error {
 	tag := cmp.Or(b.Spec.Tag, built.DefaultTag)
 	found, err := l.image(ctx, b.Spec.Repository, tag)
-	if err != nil || found.digest == "" {
+	if err != nil || found.digest == "" || !decide.IsDue(b, found.pushedAt, l.Now()) {
 		return err
 	}
 	newest, _, err := l.Store.Releases(ctx, b.Cluster, b.Spec.Service, store.Page{Limit: 1})
@@ -71,7 +56,7 @@ func (l *look) binding(ctx context.Context, b model.Binding) error {
 		last = &newest[0]
 	}
 	named := decide.Image{Repository: decide.RegistryHost(found.account, l.Region) + "/" + b.Spec.Repository, Digest: found.digest}
-	why := decide.MissedPush(b, last, named.Pinned(), found.pushedAt, l.Now())
+	why := decide.MissedPush(last, named.Pinned(), found.pushedAt)
 	if why == "" {
 		return nil
 	}

@@ -27,7 +27,15 @@ const (
 // orphans finds what carries the tag of a cluster that the table does not know, or
 // knows to be retired. It reports, and deletes nothing: who restored a table to an
 // earlier moment does not want to lose what was made since.
-func (h *Handler) orphans(ctx context.Context) (int, error) {
+func (h *Handler) orphans(ctx context.Context, clusters listing) (int, error) {
+	listed, err := clusters()
+	if err != nil {
+		return 0, err
+	}
+	known := map[string]bool{}
+	for _, c := range listed {
+		known[c.Name()] = true
+	}
 	found, all, err := leftover.Find(ctx, h.Resources, h.Compute, orphanPagesMax)
 	if err != nil {
 		return 0, err
@@ -37,6 +45,10 @@ func (h *Handler) orphans(ctx context.Context) (int, error) {
 	}
 	count := 0
 	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if known[name] {
+			continue
+		}
+		// The list lags, and a cluster that is new may not be in it.
 		cluster, err := h.Store.Cluster(ctx, name)
 		if err != nil && !fault.IsNotFound(err) {
 			return count, err

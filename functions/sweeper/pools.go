@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
@@ -17,11 +16,6 @@ import (
 	"portolan/shared/intake"
 	"portolan/shared/model"
 )
-
-// Groups looks at Auto Scaling groups.
-type Groups interface {
-	DescribeAutoScalingGroups(context.Context, *autoscaling.DescribeAutoScalingGroupsInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error)
-}
 
 // NodeGroups looks at the managed node groups of clusters in EKS.
 type NodeGroups interface {
@@ -34,7 +28,7 @@ type NodeGroups interface {
 func (l *look) pool(ctx context.Context, c *model.Cluster) error {
 	asked := repairs{}
 	for {
-		seen, err := l.poolDrift(ctx, c, asked)
+		seen, err := l.poolDrift(ctx, c, asked, l.describeAhead)
 		if err != nil || seen == (poolSight{}) {
 			return err
 		}
@@ -69,30 +63,27 @@ type poolSight struct{ pool, drift, down string }
 
 // poolDrift returns the first pool that is not as it is wanted and whose repair was not
 // asked for; of a swarm, all of them are put right, and the pool is empty.
-func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster, asked repairs) (poolSight, error) {
+func (h *Handler) poolDrift(ctx context.Context, c *model.Cluster, asked repairs, describe describer) (poolSight, error) {
 	if _, all := asked[""]; all {
 		return poolSight{}, nil
 	}
-	if c.Facts.Swarm != nil && c.Facts.Swarm.Joined != "" && c.Status == contract.ClusterReady {
-		return h.swarmDrift(ctx, c)
+	if swarm := c.Facts.Swarm; swarm != nil {
+		if swarm.Joined == "" || c.Status != contract.ClusterReady {
+			return poolSight{}, nil
+		}
+		return h.swarmDrift(ctx, c, describe)
 	}
-	groups := decide.PoolGroups(c)
-	if len(groups) == 0 {
-		return poolSight{}, nil
-	}
-	got, err := h.Groups.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
-		AutoScalingGroupNames: slices.Sorted(maps.Values(groups)),
-	})
+	seen, err := describe(ctx, groupsOf(c))
 	if err != nil {
-		return poolSight{}, fault.FromAWS(err, "describing the Auto Scaling groups of cluster "+c.Name())
-	}
-	sizes := map[string]int{} // a retirement may have taken some
-	for _, group := range got.AutoScalingGroups {
-		sizes[aws.ToString(group.AutoScalingGroupName)] = int(aws.ToInt32(group.DesiredCapacity))
+		return poolSight{}, err
 	}
 	for _, pool := range c.NodePools {
-		size, there := sizes[groups[pool.Name]]
-		if !there || asked[pool.Name] != "" || decide.PoolDrift(pool, size) == "" {
+		group, there := seen[decide.PoolGroups(c)[pool.Name]] // a retirement may have taken it
+		if !there || asked[pool.Name] != "" {
+			continue
+		}
+		size := int(aws.ToInt32(group.DesiredCapacity))
+		if decide.PoolDrift(pool, size) == "" {
 			continue
 		}
 		resting, err := h.rests(ctx, c, pool.Name)
@@ -122,7 +113,7 @@ func (h *Handler) answerPool(ctx context.Context, target contract.Target, asked 
 	if err != nil {
 		return "", answer, err
 	}
-	seen, err := h.poolDrift(ctx, c, asked)
+	seen, err := h.poolDrift(ctx, c, asked, h.describeGroups)
 	if err != nil {
 		return "", answer, err
 	}

@@ -3,6 +3,8 @@ package sweeper_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,6 +60,43 @@ func (g nodeGroups) DescribeNodegroup(_ context.Context, in *eks.DescribeNodegro
 		return nil, &ekstypes.ResourceNotFoundException{Message: new("No node group found.")}
 	}
 	return &eks.DescribeNodegroupOutput{Nodegroup: &ekstypes.Nodegroup{Status: state}}, nil
+}
+
+// Groups are asked for by fifties, whichever clusters they are of, and again only where
+// one drifts.
+func TestGroupsOfManyClustersAreAskedForTogether(t *testing.T) {
+	r := newRound(t)
+	sizes := map[string]int32{}
+	for i := range 60 {
+		name := fmt.Sprintf("c%02d", i)
+		r.cluster(name, func(c *model.Cluster) {
+			c.NodePools = []model.NodePool{{Name: "web", Size: 2, SizeObserved: 2}}
+			c.Facts.ECS = &orchestrator.ECSFacts{AutoScalingGroup: "eks-" + name}
+		})
+		sizes[name] = 2
+	}
+	sizes["c55"] = 3
+	g := &counting{nodeGroups: nodeGroups{sizes: sizes}}
+	r.Handler.Groups = g
+	found := r.sweep(sweeper.In{Time: noon})
+	if len(found) != 1 || found[0].What != "cluster/c55" {
+		t.Errorf("found %v", found)
+	}
+	if want := []int{50, 10, 1}; !slices.Equal(g.asked, want) {
+		t.Errorf("asked for %v groups, want %v", g.asked, want)
+	}
+}
+
+// counting keeps how many groups were asked for in each call.
+type counting struct {
+	nodeGroups
+	asked []int
+}
+
+func (c *counting) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput,
+	more ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+	c.asked = append(c.asked, len(in.AutoScalingGroupNames))
+	return c.nodeGroups.DescribeAutoScalingGroups(ctx, in, more...)
 }
 
 // Of several pools the one that was resized is put right, and not while EKS itself

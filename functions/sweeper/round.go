@@ -25,32 +25,41 @@ type look struct {
 	*Handler
 	at     time.Time
 	left   int
+	ahead  []model.Cluster // from the one that is looked at on
 	images map[string]image
 	found  []Finding
 	failed []error
+
+	groups    groups
+	described map[string]bool // the names of groups that were asked for
 }
 
 // round looks at everything of which only events tell that may be lost: services and
 // node pools that were changed past Portolan, and images that were pushed. It goes on from where the
 // last run came to, and returns where it came to. What cannot be looked at comes up
 // again in the next round.
-func (h *Handler) round(ctx context.Context, clusters []model.Cluster, r store.Round) (store.Round, []Finding, error) {
+func (h *Handler) round(ctx context.Context, clusters listing, r store.Round) (store.Round, []Finding, error) {
 	now := h.Now()
-	if len(clusters) == 0 || r.Ended && now.Sub(r.Began) < roundEvery {
+	if r.Ended && now.Sub(r.Began) < roundEvery {
 		return r, nil, nil
+	}
+	ready, err := clusters.ready()
+	if err != nil || len(ready) == 0 {
+		return r, nil, err
 	}
 	if r.Ended || r.Began.IsZero() {
 		r = store.Round{Began: now}
 	}
-	l := &look{Handler: h, at: now, left: looksMax, images: map[string]image{}}
-	for i := range clusters {
-		c := &clusters[i]
+	l := &look{Handler: h, at: now, left: looksMax, images: map[string]image{}, groups: groups{}, described: map[string]bool{}}
+	for i := range ready {
+		c := &ready[i]
 		if c.Name() < r.Cluster {
 			continue
 		}
 		if c.Name() != r.Cluster {
-			r.Cluster, r.Services = c.Name(), ""
+			r.Cluster, r.Next = c.Name(), ""
 		}
+		l.ahead = ready[i:]
 		if !l.cluster(ctx, c, &r) {
 			return r, l.found, errors.Join(l.failed...)
 		}
@@ -58,24 +67,22 @@ func (h *Handler) round(ctx context.Context, clusters []model.Cluster, r store.R
 	return store.Round{Began: r.Began, Ended: true}, l.found, errors.Join(l.failed...)
 }
 
-// cluster looks at one cluster, from a page of its services on, and says whether it
-// came to the end.
+// cluster looks at one cluster, from a page of its services and bindings on, and says
+// whether it came to the end.
 func (l *look) cluster(ctx context.Context, c *model.Cluster, r *store.Round) bool {
 	for {
 		if l.left <= 0 {
 			return false
 		}
-		services, next, err := l.Store.Services(ctx, c.Name(), store.Page{Limit: min(pageSize, l.left), Next: r.Services})
-		l.left -= max(1, len(services))
-		if err == nil {
-			err = l.services(ctx, c, services)
-		}
-		l.note("looking at the services of cluster "+c.Name(), err)
-		if r.Services = next; next == "" {
+		page, next, err := l.Store.Belongings(ctx, c.Name(), store.Page{Limit: min(pageSize, l.left), Next: r.Next})
+		l.left -= max(1, len(page.Services)+len(page.Bindings))
+		l.note("reading the services and bindings of cluster "+c.Name(), err)
+		l.note("looking at the bindings of cluster "+c.Name(), l.bindings(ctx, page.Bindings))
+		l.note("looking at the services of cluster "+c.Name(), l.services(ctx, c, page.Services))
+		if r.Next = next; next == "" {
 			break
 		}
 	}
-	l.note("looking at the bindings of cluster "+c.Name(), l.bindings(ctx, c))
 	l.note("looking at the nodes of cluster "+c.Name(), l.pool(ctx, c))
 	return true
 }

@@ -300,7 +300,7 @@ func TestARoundGoesOnBehindAClusterThatIsGone(t *testing.T) {
 	}
 	r.service("b", "web")
 	page := "of services that are not there any more"
-	r.commits(store.KeepCursor(store.Cursor{Round: store.Round{Began: noon, Cluster: "aa", Services: page}}))
+	r.commits(store.KeepCursor(store.Cursor{Round: store.Round{Began: noon, Cluster: "aa", Next: page}}))
 	if found := r.sweep(sweeper.In{Time: noon}); len(found) > 0 || len(r.running.asked) != 1 {
 		t.Errorf("found %v, looked at %v", found, r.running.asked)
 	}

@@ -2,14 +2,10 @@ package sweeper
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 
 	"portolan/shared/decide"
-	"portolan/shared/fault"
 	"portolan/shared/model"
 	"portolan/shared/orchestrator"
 )
@@ -25,27 +21,27 @@ const nodesMost = 2000
 // swarmDrift is not empty where the instances of a swarm's groups are no longer those
 // that were let in, as when an event of a launch was lost, and where one of them runs
 // without its engine, of which no event tells.
-func (h *Handler) swarmDrift(ctx context.Context, c *model.Cluster) (poolSight, error) {
-	groups := c.Facts.Swarm.AutoScalingGroups
-	got, err := h.Groups.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{
-		AutoScalingGroupNames: slices.Sorted(maps.Values(groups)),
-	})
+func (h *Handler) swarmDrift(ctx context.Context, c *model.Cluster, describe describer) (poolSight, error) {
+	names := groupsOf(c)
+	seen, err := describe(ctx, names)
 	if err != nil {
-		return poolSight{}, fault.FromAWS(err, "describing the Auto Scaling groups of cluster "+c.Name())
+		return poolSight{}, err
 	}
-	if len(got.AutoScalingGroups) < len(groups) {
+	if len(seen) < len(names) {
 		return poolSight{}, nil // a retirement is what may have taken one
 	}
-	var instances []string
-	for _, group := range got.AutoScalingGroups {
-		for _, pool := range c.NodePools {
-			if groups[pool.Name] != aws.ToString(group.AutoScalingGroupName) {
-				continue
-			}
-			if drift := decide.PoolDrift(pool, int(aws.ToInt32(group.DesiredCapacity))); drift != "" {
-				return poolSight{drift: drift}, nil
-			}
+	for _, pool := range c.NodePools {
+		group, there := seen[c.Facts.Swarm.AutoScalingGroups[pool.Name]]
+		if !there {
+			continue
 		}
+		if drift := decide.PoolDrift(pool, int(aws.ToInt32(group.DesiredCapacity))); drift != "" {
+			return poolSight{drift: drift}, nil
+		}
+	}
+	var instances []string
+	for _, name := range names {
+		group := seen[name]
 		for _, instance := range group.Instances {
 			instances = append(instances, aws.ToString(instance.InstanceId))
 		}

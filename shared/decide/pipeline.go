@@ -197,17 +197,18 @@ func ReleaseBuild(service model.Service, wanted *model.Release, recent []model.R
 // pushPatience is how long the event of a push may take before it counts as lost.
 const pushPatience = 5 * time.Minute
 
-// MissedPush says why an image has to be released that stands under the tag which a
-// binding waits for, or nothing when there is no need. newest is the newest of all
-// releases of the service, whatever became of it, and nil when it has none: once
-// there is one since the push, the push was followed, or somebody went on without it.
-func MissedPush(b model.Binding, newest *model.Release, pinned string, pushedAt, now time.Time) string {
-	switch {
-	case newest == nil, newest.Image == pinned:
-		return ""
-	case !pushedAt.After(newest.CreatedAt), !pushedAt.After(b.ChangedAt):
-		return ""
-	case now.Sub(pushedAt) < pushPatience:
+// IsDue says whether a push of an image to the tag which a binding waits for must have
+// been followed by now: it came after the binding, and not just now.
+func IsDue(b model.Binding, pushedAt, now time.Time) bool {
+	return pushedAt.After(b.ChangedAt) && now.Sub(pushedAt) >= pushPatience
+}
+
+// MissedPush says why an image has to be released whose push is due, or nothing when
+// there is no need. newest is the newest of all releases of the service, whatever became
+// of it, and nil when it has none: once there is one since the push, the push was
+// followed, or somebody went on without it.
+func MissedPush(newest *model.Release, pinned string, pushedAt time.Time) string {
+	if newest == nil || newest.Image == pinned || !pushedAt.After(newest.CreatedAt) {
 		return ""
 	}
 	return fmt.Sprintf("the event of the push was lost: nothing was released since %s",

@@ -209,7 +209,11 @@ func TestMissedPush(t *testing.T) {
 	}
 	for _, test := range tests {
 		b := model.Binding{ChangedAt: test.bound}
-		if got := MissedPush(b, test.newest, image, build0, test.now); got != test.want {
+		got := ""
+		if IsDue(b, build0, test.now) {
+			got = MissedPush(test.newest, image, build0)
+		}
+		if got != test.want {
 			t.Errorf("%s: got %q", test.name, got)
 		}
 	}

@@ -44,12 +44,12 @@ type Cursor struct {
 }
 
 // A Round is how far the sweeper came in a look at all clusters that it began then:
-// to a cluster, and to a page of that one's services.
+// to a cluster, and to a page of what belongs to that one.
 type Round struct {
-	Began    time.Time `json:"began,omitzero"`
-	Cluster  string    `json:"cluster,omitempty"`
-	Services string    `json:"services,omitempty"`
-	Ended    bool      `json:"ended,omitempty"`
+	Began   time.Time `json:"began,omitzero"`
+	Cluster string    `json:"cluster,omitempty"`
+	Next    string    `json:"next,omitempty"`
+	Ended   bool      `json:"ended,omitempty"`
 }
 
 // KeepCursor keeps how far the sweeper came.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"portolan/shared/contract"
 	"portolan/shared/fault"
@@ -70,6 +71,34 @@ func (s *Store) Service(ctx context.Context, cluster, name string) (*model.Servi
 func (s *Store) Services(ctx context.Context, cluster string, p Page) ([]model.Service, string, error) {
 	q := query{partition: join("CLUSTER", cluster), prefix: "SERVICE#"}
 	return page[model.Service](ctx, s, q, p)
+}
+
+// Belongings are services and bindings of one cluster.
+type Belongings struct {
+	Services []model.Service
+	Bindings []model.Binding
+}
+
+// Belongings lists what belongs to a cluster in one go: first its bindings, then its
+// services, each by name. A page counts what stands between them too.
+func (s *Store) Belongings(ctx context.Context, cluster string, p Page) (Belongings, string, error) {
+	var out Belongings
+	items, next, err := s.items(ctx, query{partition: join("CLUSTER", cluster)}, p)
+	if err != nil {
+		return out, "", err
+	}
+	for _, item := range items {
+		switch kind, _, _ := strings.Cut(sortKey(item), "#"); kind {
+		case "BINDING":
+			out.Bindings, err = appendDecoded(out.Bindings, item)
+		case "SERVICE":
+			out.Services, err = appendDecoded(out.Services, item)
+		}
+		if err != nil {
+			return Belongings{}, "", err
+		}
+	}
+	return out, next, nil
 }
 
 // Release returns one release of a service.

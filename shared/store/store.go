@@ -86,6 +86,21 @@ type query struct {
 
 // page reads one page of a query; T's fields are those of the items.
 func page[T any](ctx context.Context, s *Store, q query, p Page) ([]T, string, error) {
+	items, next, err := s.items(ctx, q, p)
+	if err != nil {
+		return nil, "", err
+	}
+	out := make([]T, len(items))
+	for i, item := range items {
+		if err := decode(item, &out[i]); err != nil {
+			return nil, "", err
+		}
+	}
+	return out, next, nil
+}
+
+// items reads one page of a query as it stands in the table.
+func (s *Store) items(ctx context.Context, q query, p Page) ([]map[string]types.AttributeValue, string, error) {
 	pk, sk := "PK", "SK"
 	if q.index {
 		pk, sk = "GSI1PK", "GSI1SK"
@@ -119,14 +134,8 @@ func page[T any](ctx context.Context, s *Store, q query, p Page) ([]T, string, e
 	if err != nil {
 		return nil, "", unread(err, "reading "+q.partition)
 	}
-	items := make([]T, len(got.Items))
-	for i, item := range got.Items {
-		if err := decode(item, &items[i]); err != nil {
-			return nil, "", err
-		}
-	}
 	next, err := encodeNext(got.LastEvaluatedKey)
-	return items, next, err
+	return got.Items, next, err
 }
 
 // decodeNext and encodeNext carry a key of the table in a page's Next. All of
@@ -191,6 +200,21 @@ func decode(item map[string]types.AttributeValue, out any) error {
 		return fmt.Errorf("decoding %T: %w", out, err)
 	}
 	return nil
+}
+
+// appendDecoded appends what an item is to things of its kind.
+func appendDecoded[T any](things []T, item map[string]types.AttributeValue) ([]T, error) {
+	var thing T
+	err := decode(item, &thing)
+	return append(things, thing), err
+}
+
+func sortKey(item map[string]types.AttributeValue) string {
+	text, _ := item["SK"].(*types.AttributeValueMemberS)
+	if text == nil {
+		return ""
+	}
+	return text.Value
 }
 
 // stamp is a time as it stands in a sort key: fixed width, so that text order is

@@ -69,6 +69,7 @@ func (t *table) pages() {
 			return t.store.PoliciesOfAlarm(ctx, "arn:one", p)
 		}, policyName), "a", "b", "c", "d", "e")
 		t.bindingPages(size)
+		t.belongings(size)
 		operations := walk(t, size, func(p store.Page) ([]model.Operation, string, error) {
 			return t.store.Operations(ctx, model.TargetKey(target), p)
 		}, func(o model.Operation) string { return o.ID })
@@ -78,6 +79,30 @@ func (t *table) pages() {
 		}, func(r model.Release) string { return fmt.Sprint(r.Number) })
 		t.is("releases, newest first", releases, "12", "11", "10", "9", "8")
 	}
+}
+
+// belongings reads bindings and services together, and nothing of what is beside them.
+func (t *table) belongings(size int) {
+	t.Helper()
+	kept := func(p store.Page) ([]string, string, error) {
+		page, next, err := t.store.Belongings(t.ctx(), "demo", p)
+		var names []string
+		for _, b := range page.Bindings {
+			names = append(names, "binding "+b.Name)
+		}
+		for _, s := range page.Services {
+			names = append(names, "service "+s.Name)
+		}
+		return names, next, err
+	}
+	var want []string
+	for _, name := range []string{"a", "b", "c", "d", "e", "ra", "rb", "rc", "rd", "re"} {
+		want = append(want, "binding "+name)
+	}
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		want = append(want, "service "+name)
+	}
+	t.is("belongings", walk(t, size, kept, func(name string) string { return name }), want...)
 }
 
 func (t *table) bindingPages(size int) {
