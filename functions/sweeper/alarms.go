@@ -27,6 +27,9 @@ const (
 
 	// alarmPagesMax bounds how many of its pages one run reads.
 	alarmPagesMax = 50
+
+	// alarmsFew is for how many alarms in ALARM no list of clusters is read.
+	alarmsFew = 10
 )
 
 // alarms asks for an autoscale operation for each policy whose alarm is in ALARM
@@ -36,11 +39,7 @@ func (h *Handler) alarms(ctx context.Context, clusters listing) ([]Finding, erro
 	if err != nil || len(raised) == 0 {
 		return nil, err
 	}
-	ready, err := clusters.ready()
-	if err != nil || len(ready) == 0 {
-		return nil, err
-	}
-	policies, err := h.policies(ctx, ready, raised)
+	policies, err := h.policies(ctx, clusters, raised)
 	if err != nil {
 		return nil, err
 	}
@@ -56,13 +55,20 @@ func (h *Handler) alarms(ctx context.Context, clusters listing) ([]Finding, erro
 	return found, errors.Join(failures...)
 }
 
-// policies lists the policies of the clusters that name one of the alarms. Most of the
-// time few alarms are in ALARM, and each is looked up; where they are more than the
-// clusters, maybe because an account has many that are nobody's here, the clusters are.
-func (h *Handler) policies(ctx context.Context, clusters []model.Cluster, alarms map[string]raised) ([]model.Policy, error) {
+// policies lists the policies that name one of the alarms. Most of the time few alarms are
+// in ALARM, and each is looked up; where they are more than the clusters, maybe because an
+// account has many that are nobody's here, the clusters are.
+func (h *Handler) policies(ctx context.Context, clusters listing, alarms map[string]raised) ([]model.Policy, error) {
+	var ready []model.Cluster
+	var err error
+	if len(alarms) > alarmsFew {
+		if ready, err = clusters.ready(); err != nil {
+			return nil, err
+		}
+	}
 	var all []model.Policy
-	if len(alarms) > len(clusters) {
-		for _, c := range clusters {
+	if len(alarms) > max(alarmsFew, len(ready)) {
+		for _, c := range ready {
 			of, _, err := h.Store.Policies(ctx, c.Name(), store.Page{Limit: pageSize})
 			if err != nil {
 				return nil, err
@@ -80,8 +86,7 @@ func (h *Handler) policies(ctx context.Context, clusters []model.Cluster, alarms
 	}
 	return slices.DeleteFunc(all, func(p model.Policy) bool {
 		_, isRaised := alarms[p.Spec.Alarm]
-		isReady := slices.ContainsFunc(clusters, func(c model.Cluster) bool { return c.Name() == p.Cluster })
-		return !isRaised || !isReady
+		return !isRaised
 	}), nil
 }
 
@@ -134,6 +139,10 @@ func (h *Handler) follow(ctx context.Context, p model.Policy, alarm raised) ([]F
 	queue, err := h.Store.Queue(ctx, model.TargetKey(target))
 	if err != nil || len(queue.Operations) > 0 {
 		return nil, err // the index that named the newest operation lags
+	}
+	cluster, err := h.Store.Cluster(ctx, p.Cluster)
+	if err != nil || cluster.Status != contract.ClusterReady {
+		return nil, fault.IgnoreNotFound(err)
 	}
 	mark := model.TargetKey(target) + "|" + alarm.since.UTC().Format(time.RFC3339Nano)
 	if last != nil {

@@ -69,7 +69,8 @@ func TestARaisedAlarmIsFollowedAmongOthers(t *testing.T) {
 	}{
 		{others: 0, pages: 1, ofAlarms: 1},
 		{others: 2, pages: 1, ofAlarms: 3},
-		{others: 3, pages: 1, ofClusters: 3},
+		{others: 9, pages: 1, ofAlarms: 10},
+		{others: 10, pages: 1, ofClusters: 3},
 		{others: 250, pages: 3, ofClusters: 3},
 	}
 	for _, test := range tests {
