@@ -27,9 +27,7 @@ import (
 type Store interface {
 	step.Store
 	intake.Store
-	Cluster(ctx context.Context, name string) (*model.Cluster, error)
 	Service(ctx context.Context, cluster, name string) (*model.Service, error)
-	Policy(ctx context.Context, cluster, name string) (*model.Policy, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }
 
@@ -141,19 +139,16 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 
 // load returns what is known, or why there is nothing to decide any more.
 func (h *Handler) load(ctx context.Context, in In) (l *look, why string, err error) {
-	l = &look{In: in}
+	l = &look{In: in, policy: new(model.Policy), cluster: new(model.Cluster)}
 	if l.operation, err = step.Enter(ctx, h.Store, in.Call); err != nil {
 		return nil, "", err
 	}
 	target := l.operation.Target
-	l.policy, err = h.Store.Policy(ctx, target.Cluster, target.Policy)
-	if fault.IsNotFound(err) {
+	err = h.Store.Load(ctx, store.ReadPolicy(target.Cluster, target.Policy, l.policy), store.ReadCluster(target.Cluster, l.cluster))
+	if fault.IsNotFound(err) && l.policy.Name == "" {
 		return nil, "the policy was deleted", nil
 	}
 	if err != nil {
-		return nil, "", err
-	}
-	if l.cluster, err = h.Store.Cluster(ctx, target.Cluster); err != nil {
 		return nil, "", err
 	}
 	if l.cluster.Status != contract.ClusterReady {

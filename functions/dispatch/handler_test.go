@@ -116,11 +116,11 @@ func (s *scene) operation(id string) model.Operation {
 
 func (s *scene) lease() model.Lease {
 	s.Helper()
-	lease, err := s.store.Lease(s.Context(), model.TargetKey(web))
+	queue, err := s.store.Queue(s.Context(), model.TargetKey(web))
 	if err != nil {
 		s.Fatal(err)
 	}
-	return lease
+	return queue.Lease
 }
 
 // tell hands dispatch a batch of records, and returns which has to come again.

@@ -30,7 +30,6 @@ import (
 // Store is the part of the store that the steps use.
 type Store interface {
 	step.Store
-	Cluster(ctx context.Context, name string) (*model.Cluster, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }
 
@@ -117,14 +116,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if !ok {
 		return State{}, in.Unknown("node", slices.Collect(maps.Keys(steps))...)
 	}
-	name, err := in.ClusterTarget()
-	if err != nil {
-		return State{}, err
-	}
-	if _, err := step.Enter(ctx, h.Store, in.Call); err != nil {
-		return State{}, err
-	}
-	cluster, err := h.Store.Cluster(ctx, name)
+	_, cluster, err := step.EnterCluster(ctx, h.Store, in.Call)
 	if err != nil {
 		return State{}, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"portolan/shared/contract"
 	"portolan/shared/decide"
+	"portolan/shared/intake"
 	"portolan/shared/model"
 	"portolan/shared/orchestrator"
 	"portolan/shared/step"
@@ -24,11 +25,9 @@ import (
 // Store is the part of the store that the steps use.
 type Store interface {
 	step.Store
-	Cluster(ctx context.Context, name string) (*model.Cluster, error)
-	Service(ctx context.Context, cluster, name string) (*model.Service, error)
+	intake.Store
 	Services(ctx context.Context, cluster string, p store.Page) ([]model.Service, string, error)
 	Release(ctx context.Context, cluster, service string, number int64) (*model.Release, error)
-	Job(ctx context.Context, cluster, name string) (*model.Job, error)
 	Jobs(ctx context.Context, cluster string, p store.Page) ([]model.Job, string, error)
 	Queue(ctx context.Context, target string) (store.Queue, error)
 	Commit(ctx context.Context, writes ...store.Write) error
@@ -142,14 +141,10 @@ func (h *Handler) load(ctx context.Context, in In) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &work{In: in}
-	if w.operation, err = step.Enter(ctx, h.Store, in.Call); err != nil {
-		return nil, err
-	}
-	if w.cluster, err = h.Store.Cluster(ctx, target.Cluster); err != nil {
-		return nil, err
-	}
-	if w.service, err = h.Store.Service(ctx, target.Cluster, target.Service); err != nil {
+	w := &work{In: in, cluster: new(model.Cluster), service: new(model.Service)}
+	w.operation, err = step.Enter(ctx, h.Store, in.Call, store.ReadCluster(target.Cluster, w.cluster),
+		store.ReadService(target.Cluster, target.Service, w.service))
+	if err != nil {
 		return nil, err
 	}
 	w.driver = h.Orchestrator(w.cluster, in.Operation)

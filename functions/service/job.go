@@ -53,15 +53,10 @@ func (h *Handler) loadJob(ctx context.Context, in In) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &task{In: in}
-	if _, err := step.Enter(ctx, h.Store, in.Call); err != nil {
-		return nil, err
-	}
-	cluster, err := h.Store.Cluster(ctx, target.Cluster)
+	t, cluster := &task{In: in, job: new(model.Job)}, new(model.Cluster)
+	_, err = step.Enter(ctx, h.Store, in.Call, store.ReadCluster(target.Cluster, cluster),
+		store.ReadJob(target.Cluster, target.Job, t.job))
 	if err != nil {
-		return nil, err
-	}
-	if t.job, err = h.Store.Job(ctx, target.Cluster, target.Job); err != nil {
 		return nil, err
 	}
 	driver, runs := h.Orchestrator(cluster, in.Operation).(orchestrator.Jobs)

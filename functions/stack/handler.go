@@ -31,7 +31,6 @@ import (
 // Store is the part of the store that the steps use.
 type Store interface {
 	step.Store
-	Cluster(ctx context.Context, name string) (*model.Cluster, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }
 
@@ -112,15 +111,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if !ok {
 		return State{}, in.Unknown("stack", slices.Collect(maps.Keys(steps))...)
 	}
-	name, err := in.ClusterTarget()
-	if err != nil {
-		return State{}, err
-	}
-	operation, err := step.Enter(ctx, h.Store, in.Call)
-	if err != nil {
-		return State{}, err
-	}
-	cluster, err := h.Store.Cluster(ctx, name)
+	operation, cluster, err := step.EnterCluster(ctx, h.Store, in.Call)
 	if err != nil {
 		return State{}, err
 	}

@@ -23,7 +23,6 @@ import (
 // Store is the part of the store that the step uses.
 type Store interface {
 	step.Store
-	Cluster(ctx context.Context, name string) (*model.Cluster, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }
 
@@ -67,15 +66,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if in.Step != "SurveyCluster" {
 		return State{}, in.Unknown("survey", "SurveyCluster")
 	}
-	name, err := in.ClusterTarget()
-	if err != nil {
-		return State{}, err
-	}
-	operation, err := step.Enter(ctx, h.Store, in.Call)
-	if err != nil {
-		return State{}, err
-	}
-	cluster, err := h.Store.Cluster(ctx, name)
+	operation, cluster, err := step.EnterCluster(ctx, h.Store, in.Call)
 	if err != nil {
 		return State{}, err
 	}
@@ -94,7 +85,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if len(seen.Missing) > 0 {
 		out.Verdict, out.Reason = decide.Failed, lacking(seen.Missing)
 	}
-	h.Log.InfoContext(ctx, "cluster looked at", "operation", operation.ID, "cluster", name,
+	h.Log.InfoContext(ctx, "cluster looked at", "operation", operation.ID, "cluster", cluster.Name(),
 		"version", seen.Version, "nodes", seen.Nodes, "workloads", len(seen.Workloads)+seen.More, "missing", seen.Missing)
 	return out, nil
 }

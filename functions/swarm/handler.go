@@ -28,7 +28,6 @@ import (
 // Store is the part of the store that the steps use.
 type Store interface {
 	step.Store
-	Cluster(ctx context.Context, name string) (*model.Cluster, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }
 
@@ -125,20 +124,12 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if !ok {
 		return State{}, in.Unknown("swarm", slices.Collect(maps.Keys(steps))...)
 	}
-	name, err := in.ClusterTarget()
-	if err != nil {
-		return State{}, err
-	}
-	operation, err := step.Enter(ctx, h.Store, in.Call)
-	if err != nil {
-		return State{}, err
-	}
-	cluster, err := h.Store.Cluster(ctx, name)
+	operation, cluster, err := step.EnterCluster(ctx, h.Store, in.Call)
 	if err != nil {
 		return State{}, err
 	}
 	if cluster.Facts.Swarm == nil {
-		return State{}, fault.New(fault.Invalid, "cluster %s is no swarm", name)
+		return State{}, fault.New(fault.Invalid, "cluster %s is no swarm", cluster.Name())
 	}
 	out, err := do(ctx, &work{In: in, operation: operation, cluster: cluster, driver: h.Driver(operation.ID)})
 	if err != nil {

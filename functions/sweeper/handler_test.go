@@ -183,9 +183,9 @@ func TestADeadExecutionIsTakenOverOnce(t *testing.T) {
 	if after.Attempt != 2 || after.Token != 2 || !strings.Contains(after.TakenOver, "by hand") || !after.Deadline.Equal(o.Deadline) {
 		t.Errorf("it is %+v", after)
 	}
-	lease, err := b.table.Lease(b.Context(), "service/shop/webdead")
-	if err != nil || lease.Holder != "dead" || lease.Token != 2 {
-		t.Errorf("the lease is %+v, %v", lease, err)
+	queue, err := b.table.Queue(b.Context(), "service/shop/webdead")
+	if err != nil || queue.Lease.Holder != "dead" || queue.Lease.Token != 2 {
+		t.Errorf("the lease is %+v, %v", queue.Lease, err)
 	}
 }
 

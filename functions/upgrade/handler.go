@@ -27,7 +27,6 @@ import (
 // Store is the part of the store that the steps use.
 type Store interface {
 	step.Store
-	Cluster(ctx context.Context, name string) (*model.Cluster, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }
 
@@ -98,15 +97,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if !ok {
 		return State{}, in.Unknown("upgrade", slices.Collect(maps.Keys(steps))...)
 	}
-	name, err := in.ClusterTarget()
-	if err != nil {
-		return State{}, err
-	}
-	operation, err := step.Enter(ctx, h.Store, in.Call)
-	if err != nil {
-		return State{}, err
-	}
-	cluster, err := h.Store.Cluster(ctx, name)
+	operation, cluster, err := step.EnterCluster(ctx, h.Store, in.Call)
 	if err != nil {
 		return State{}, err
 	}
@@ -114,7 +105,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 		return State{Verdict: ofSwarm, Left: []string{}, Reason: "the nodes get engine " + decide.EngineVersion(cluster.Spec)}, nil
 	}
 	if cluster.Facts.Kubernetes == nil || cluster.Facts.Kubernetes.EKSCluster == "" {
-		return State{}, fault.New(fault.Invalid, "cluster %s is none of Amazon EKS", name)
+		return State{}, fault.New(fault.Invalid, "cluster %s is none of Amazon EKS", cluster.Name())
 	}
 	out, err := do(ctx, &work{In: in, operation: operation, cluster: cluster, client: h.Client(operation.ID)})
 	if err != nil {
@@ -123,7 +114,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 	if out.Left == nil {
 		out.Left = []string{}
 	}
-	h.Log.InfoContext(ctx, "step done", "step", in.Step, "operation", in.Operation, "cluster", name,
+	h.Log.InfoContext(ctx, "step done", "step", in.Step, "operation", in.Operation, "cluster", cluster.Name(),
 		"pool", out.Pool, "update", out.Update, "verdict", out.Verdict, "reason", out.Reason)
 	return out, nil
 }

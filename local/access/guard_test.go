@@ -148,6 +148,24 @@ func TestTransactionsNeedEachItemsAction(t *testing.T) {
 	refused(t, "a query of the table", query(nil), "AccessDeniedException")
 }
 
+func TestABatchNeedsItsTablesAndAllItsKeys(t *testing.T) {
+	b := newBench(t, session, `{"Statement":[
+		{"Effect":"Allow","Action":"dynamodb:BatchGetItem","Resource":"arn:aws:dynamodb:us-east-1:111122223333:table/t",
+		 "Condition":{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":["WAIT#*"]}}}]}`)
+	read := func(table string, keys ...string) error {
+		var wanted types.KeysAndAttributes
+		for _, key := range keys {
+			wanted.Keys = append(wanted.Keys, map[string]types.AttributeValue{"PK": &types.AttributeValueMemberS{Value: key}})
+		}
+		_, err := dynamodb.NewFromConfig(b.config).BatchGetItem(t.Context(), &dynamodb.BatchGetItemInput{
+			RequestItems: map[string]types.KeysAndAttributes{table: wanted}})
+		return err
+	}
+	refused(t, "keys under the prefix", read("t", "WAIT#1", "WAIT#2"), "")
+	refused(t, "a key elsewhere", read("t", "WAIT#1", "LEASE#1"), "AccessDeniedException")
+	refused(t, "another table", read("u", "WAIT#1"), "AccessDeniedException")
+}
+
 func TestPassingARoleIsAPermissionOfItsOwn(t *testing.T) {
 	b := newBench(t, session, allow(`["cloudformation:CreateStack","ecs:*"]`, "*"),
 		`{"Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::111122223333:role/stacks",

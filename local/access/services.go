@@ -1,6 +1,10 @@
 package access
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 func (c *call) dynamodb() []Request {
 	switch c.operation {
@@ -9,6 +13,8 @@ func (c *call) dynamodb() []Request {
 			"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"})
 	case "TransactGetItems":
 		return c.transaction("TransactItems", map[string]string{"Get": "GetItem"})
+	case "BatchGetItem", "BatchWriteItem":
+		return c.batch()
 	case "Query", "Scan":
 		table := c.arn("table/", c.text("TableName"))
 		if index := c.text("IndexName"); index != "" {
@@ -36,6 +42,39 @@ func (c *call) transaction(member string, actions map[string]string) []Request {
 	return out
 }
 
+// batch asks for the call's action on each of its tables, with the keys that it reads.
+func (c *call) batch() []Request {
+	out := []Request{}
+	tables, _ := c.in["RequestItems"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
+		r := Request{Action: c.action(), Resource: c.arn("table/", name)}
+		of, _ := tables[name].(map[string]any)
+		keys, _ := of["Keys"].([]any)
+		for _, each := range keys {
+			key, _ := each.(map[string]any)
+			if leading := c.leading(name, key); leading != "" {
+				r.Context = map[string][]string{leadingKeys: append(r.Context[leadingKeys], leading)}
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// leadingKeys is the condition key for the partition keys that a call names.
+const leadingKeys = "dynamodb:leadingkeys"
+
+// leading is the partition key of an item of a table, where it is a text.
+func (c *call) leading(table string, key map[string]any) string {
+	attribute, _ := key[c.PartitionKeys[last(table)]].(map[string]any)
+	for _, value := range attribute {
+		if text, ok := value.(string); ok {
+			return text
+		}
+	}
+	return ""
+}
+
 // item asks for an action on the item that in names by its Key or its Item.
 func (c *call) item(action string, in map[string]any) Request {
 	table, _ := in["TableName"].(string)
@@ -44,11 +83,8 @@ func (c *call) item(action string, in map[string]any) Request {
 	if !ok {
 		key, _ = in["Item"].(map[string]any)
 	}
-	attribute, _ := key[c.PartitionKeys[last(table)]].(map[string]any)
-	for _, value := range attribute {
-		if text, ok := value.(string); ok {
-			r.Context = map[string][]string{"dynamodb:leadingkeys": {text}}
-		}
+	if leading := c.leading(table, key); leading != "" {
+		r.Context = map[string][]string{leadingKeys: {leading}}
 	}
 	return r
 }

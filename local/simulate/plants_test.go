@@ -8,10 +8,13 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing/fstest"
 
 	"github.com/aws/aws-lambda-go/lambda"
+
+	"portolan/shared/step"
 )
 
 // attributeOf is a string attribute of the item or the key that a write names.
@@ -82,21 +85,36 @@ func unfenced(id string, send Send) Send {
 		}
 		members["TransactItems"] = kept
 	})(id, send)
-	return answered(send, func(r *http.Request, body []byte) []byte {
+	return func(r *http.Request) (*http.Response, error) {
 		i := invocationOf(r.Context())
-		if operation(r, body) != "GetItem" || i == nil || i.step.Target == "" || !bytes.Contains(body, []byte(`"LEASE"`)) {
-			return nil
+		response, err := send(r)
+		if err != nil || response.StatusCode != http.StatusOK || i == nil || i.step.Target == "" ||
+			!strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".BatchGetItem") {
+			return response, err
 		}
-		text, _ := json.Marshal(map[string]any{"Item": map[string]any{
-			"target": map[string]any{"S": i.step.Target}, "holder": map[string]any{"S": i.step.Operation},
-			"token": map[string]any{"N": json.Number(jsonOf(i.step.Token)).String()}}})
-		return text
-	})
+		return withLease(response, i.step)
+	}
 }
 
-func jsonOf(v any) string {
-	text, _ := json.Marshal(v)
-	return string(text)
+// withLease puts a lease that a step holds in the place of the one that was read.
+func withLease(response *http.Response, of step.Call) (*http.Response, error) {
+	var out map[string]any
+	if err := json.NewDecoder(response.Body).Decode(&out); err != nil {
+		return nil, err
+	}
+	for _, items := range out["Responses"].(map[string]any) {
+		for _, item := range items.([]any) {
+			lease := item.(map[string]any)
+			if sort, _ := lease["SK"].(map[string]any); sort["S"] == "LEASE" {
+				lease["holder"] = map[string]any{"S": of.Operation}
+				lease["token"] = map[string]any{"N": strconv.FormatInt(of.Token, 10)}
+			}
+		}
+	}
+	text, err := json.Marshal(out)
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	response.Header.Del("X-Amz-Crc32")
+	return response, err
 }
 
 // answered answers requests in AWS's place, unless answer returns nil.

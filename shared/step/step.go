@@ -27,32 +27,47 @@ type Call struct {
 
 // Store is the part of the store that the fence reads.
 type Store interface {
-	Operation(ctx context.Context, id string) (*model.Operation, error)
-	Lease(ctx context.Context, target string) (model.Lease, error)
+	Load(ctx context.Context, reads ...store.Read) error
 }
 
-// Enter loads the operation that a step works for. It is Halted when the
-// operation has ended or no longer holds its target's lease: whoever took it
-// over does the rest, and this step may change nothing more.
-func Enter(ctx context.Context, s Store, c Call) (*model.Operation, error) {
+// Enter loads the operation that a step works for, and with the same request what else
+// the step needs. It is Halted when the operation has ended or no longer holds its
+// target's lease: whoever took it over does the rest, and this step may change nothing
+// more.
+func Enter(ctx context.Context, s Store, c Call, more ...store.Read) (*model.Operation, error) {
 	if c.Operation == "" || c.Target == "" {
 		return nil, fault.New(fault.Invalid, "a step needs an operation and its target")
 	}
-	operation, err := s.Operation(ctx, c.Operation)
-	if err != nil {
+	operation, lease := new(model.Operation), new(model.Lease)
+	reads := []store.Read{store.ReadOperation(c.Operation, operation), store.ReadLease(c.Target, lease)}
+	err := s.Load(ctx, append(reads, more...)...)
+	if err != nil && (!fault.IsNotFound(err) || operation.ID == "") {
 		return nil, err
 	}
 	if operation.Ended() {
 		return nil, fault.New(fault.Halted, "operation %s has ended: %s", c.Operation, operation.Status)
 	}
-	lease, err := s.Lease(ctx, c.Target)
-	if err != nil {
-		return nil, err
-	}
 	if lease.Holder != c.Operation || lease.Token != c.Token {
 		return nil, fault.New(fault.Halted, "operation %s no longer holds the lease of %s", c.Operation, c.Target)
 	}
+	if err != nil {
+		return nil, err
+	}
 	return operation, nil
+}
+
+// EnterCluster is Enter for a step of an operation on a cluster, with the cluster.
+func EnterCluster(ctx context.Context, s Store, c Call) (*model.Operation, *model.Cluster, error) {
+	name, err := c.ClusterTarget()
+	if err != nil {
+		return nil, nil, err
+	}
+	cluster := new(model.Cluster)
+	operation, err := Enter(ctx, s, c, store.ReadCluster(name, cluster))
+	if err != nil {
+		return nil, nil, err
+	}
+	return operation, cluster, nil
 }
 
 // Fence is the write behind which a step's other writes stand.

@@ -88,7 +88,7 @@ func (s *Store) Belongings(ctx context.Context, cluster string, p Page) (Belongi
 		return out, "", err
 	}
 	for _, item := range items {
-		switch kind, _, _ := strings.Cut(sortKey(item), "#"); kind {
+		switch kind, _, _ := strings.Cut(textOf(item["SK"]), "#"); kind {
 		case "BINDING":
 			out.Bindings, err = appendDecoded(out.Bindings, item)
 		case "SERVICE":
@@ -219,14 +219,6 @@ func (s *Store) OpenOperations(ctx context.Context, p Page) ([]Open, string, err
 func (s *Store) Cursor(ctx context.Context) (Cursor, error) {
 	var out Cursor
 	return out, fault.IgnoreNotFound(s.get(ctx, cursorKey, &out, "the sweeper's cursor"))
-}
-
-// Lease returns a target's lease, strongly consistent; a target that never had
-// one has a free one.
-func (s *Store) Lease(ctx context.Context, target string) (model.Lease, error) {
-	out := model.Lease{Target: target}
-	err := s.get(ctx, leaseKey(target), &out, "the lease of %s", target)
-	return out, fault.IgnoreNotFound(err)
 }
 
 // Audit lists what was done to a cluster, or to one service of it, on one day,

@@ -18,6 +18,7 @@ import (
 // Client is the part of the DynamoDB client that the store uses.
 type Client interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
@@ -209,9 +210,10 @@ func appendDecoded[T any](things []T, item map[string]types.AttributeValue) ([]T
 	return append(things, thing), err
 }
 
-func sortKey(item map[string]types.AttributeValue) string {
-	text, _ := item["SK"].(*types.AttributeValueMemberS)
-	if text == nil {
+// textOf is an attribute's text, or empty where it is none.
+func textOf(v types.AttributeValue) string {
+	text, isText := v.(*types.AttributeValueMemberS)
+	if !isText {
 		return ""
 	}
 	return text.Value

@@ -66,11 +66,11 @@ func Begin(t testing.TB, s *store.Store, id string, kind contract.OperationKind,
 // Lose gives the lease of a call's target to another operation.
 func Lose(t testing.TB, s *store.Store, c step.Call) {
 	t.Helper()
-	lease, err := s.Lease(t.Context(), c.Target)
+	queue, err := s.Queue(t.Context(), c.Target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, take := store.TakeLease(lease, "another", time.Now().Add(time.Hour))
+	_, take := store.TakeLease(queue.Lease, "another", time.Now().Add(time.Hour))
 	Commit(t, s, take)
 }
 

@@ -27,6 +27,7 @@ func Alone(t *testing.T, open func(testing.TB) *store.Store) {
 	run(t, open, map[string]func(*table){
 		"what is written is read":               (*table).roundTrips,
 		"what is not there is not found":        (*table).notFound,
+		"things are read together":              (*table).load,
 		"a name is given once":                  (*table).names,
 		"a write names the version it read":     (*table).versions,
 		"a cluster that is not ready":           (*table).guards,

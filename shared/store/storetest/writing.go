@@ -92,6 +92,33 @@ func (t *table) notFound() {
 	}
 }
 
+// load reads what there is, and names the first thing that there is not.
+func (t *table) load() {
+	t.commits(store.CreateCluster(cluster("demo")), store.CreateService(service("web")))
+	var c model.Cluster
+	var v, none model.Service
+	var p model.Policy
+	var l model.Lease
+	reads := []store.Read{
+		store.ReadService("demo", "web", &v), store.ReadLease(leased, &l), store.ReadCluster("demo", &c),
+	}
+	if err := t.store.Load(t.ctx(), reads...); err != nil {
+		t.Error(err)
+	}
+	same(t, c, *must(t.store.Cluster(t.ctx(), "demo"))(t))
+	same(t, v, *must(t.store.Service(t.ctx(), "demo", "web"))(t))
+	same(t, l, model.Lease{Target: leased})
+
+	c, reads = model.Cluster{}, append(reads, store.ReadPolicy("demo", "high", &p), store.ReadService("demo", "api", &none))
+	err := t.store.Load(t.ctx(), reads...)
+	if !fault.IsNotFound(err) || err.Error() != "policy high of cluster demo does not exist" {
+		t.Errorf("got %v", err)
+	}
+	if c.Name() != "demo" || none.Name != "" {
+		t.Errorf("read %+v and %+v", c, none)
+	}
+}
+
 func (t *table) names() {
 	t.commits(store.CreateCluster(cluster("demo")), store.CreateService(service("web")))
 	t.refuses(fault.Conflict, "cluster demo exists already; choose another name", store.CreateCluster(cluster("demo")))
@@ -184,16 +211,16 @@ func (t *table) queue() {
 const leased = "service/demo/web"
 
 func (t *table) lease() {
-	free := must(t.store.Lease(t.ctx(), leased))(t)
+	free := must(t.store.Queue(t.ctx(), leased))(t).Lease
 	same(t, free, model.Lease{Target: leased})
 	first, take := store.TakeLease(free, "01", noon)
 	t.commits(take)
-	same(t, must(t.store.Lease(t.ctx(), leased))(t), first)
+	same(t, must(t.store.Queue(t.ctx(), leased))(t).Lease, first)
 	t.refuses(fault.Conflict, "the lease of "+leased+" was taken meanwhile", take)
 
 	t.refuses(fault.Halted, "operation 02 no longer holds the lease of "+leased, store.ReleaseLease(leased, "02", first.Token))
 	t.commits(store.ReleaseLease(leased, "01", first.Token))
-	given := must(t.store.Lease(t.ctx(), leased))(t)
+	given := must(t.store.Queue(t.ctx(), leased))(t).Lease
 	if !given.Free(noon.AddDate(-1, 0, 0)) || given.Token != first.Token {
 		t.Errorf("the lease that was given back is %+v", given)
 	}
@@ -205,7 +232,7 @@ func (t *table) lease() {
 }
 
 func (t *table) race() {
-	free := must(t.store.Lease(t.ctx(), leased))(t)
+	free := must(t.store.Queue(t.ctx(), leased))(t).Lease
 	var group sync.WaitGroup
 	results := make([]error, 8)
 	for i := range results {
