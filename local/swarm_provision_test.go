@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"portolan/local"
@@ -122,7 +123,8 @@ func TestSwarmFromItsStacksToItsEnd(t *testing.T) {
 	})
 }
 
-// instances are those of the managers' group first, and then the workers'.
+// instances are those of the managers' group first, and then the workers', without those
+// that end.
 func instances(t *testing.T, l *local.Local) []string {
 	t.Helper()
 	var ids []string
@@ -133,7 +135,9 @@ func instances(t *testing.T, l *local.Local) []string {
 			t.Fatalf("group %s: %+v, %v", name, out, err)
 		}
 		for _, i := range out.AutoScalingGroups[0].Instances {
-			ids = append(ids, aws.ToString(i.InstanceId))
+			if i.LifecycleState != types.LifecycleStateTerminating {
+				ids = append(ids, aws.ToString(i.InstanceId))
+			}
 		}
 	}
 	return ids
