@@ -27,7 +27,7 @@ const reading = `
 - **Transitions** are the states that were entered and the tries after the first, of the operation's execution and
   of those that it starts. Each execution was attributed to its operation by the operation's id.
 - **Lambda** counts all calls, those of the trail's door too: it keeps an audit record of every call of AWS that
-  changes something or names a cluster, and AWS sends it one event for each.
+  changes something or names a cluster, and AWS sends it one event for each. CloudFormation's calls for networks are left out.
 - **DynamoDB** counts request units as ` + "`ReturnConsumedCapacity`" + ` tells them: a transaction costs twice, the index
   costs what is written to it, and a refused conditional write costs one unit, or two for each item of a transaction.
 - **AWS calls** are what functions and state machines ask of other services, with AssumeRole; none is billed. What
