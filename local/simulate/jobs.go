@@ -106,8 +106,12 @@ func jobsEnded(o *oracle) {
 		if err != nil || c.Status != contract.ClusterReady {
 			continue
 		}
+		jobs := o.w.mirror.jobs(name)
+		if len(jobs) == 0 {
+			continue
+		}
 		left := o.jobsThere(name)
-		for _, j := range o.w.mirror.jobs(name) {
+		for _, j := range jobs {
 			last, ok := o.newest(model.TargetKey(contract.Target{Cluster: name, Job: j.Name}))
 			switch {
 			case ok && last.Status == contract.OperationFailedDirty && !o.again[last.ID]:

@@ -77,12 +77,8 @@ func nothingLeft(o *oracle) {
 func (o *oracle) strangers() {
 	for _, name := range o.clusterNames() {
 		for _, service := range services {
-			seen := o.running(name, service)
-			if !seen.found {
-				continue
-			}
 			v, err := o.w.mirror.service(name, service)
-			if err == nil && v.Status != contract.ServiceRetired {
+			if err == nil && v.Status != contract.ServiceRetired || !o.running(name, service).found {
 				continue
 			}
 			target := model.TargetKey(contract.Target{Cluster: name, Service: service})
