@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -46,20 +47,20 @@ func (c *Controllers) budget(tx *store.Tx, b *policyv1.PodDisruptionBudget) {
 	if len(disrupted) == 0 {
 		disrupted = nil
 	}
-	edit(tx, "poddisruptionbudgets", b, func(b *policyv1.PodDisruptionBudget) {
-		conditions := b.Status.Conditions
-		b.Status = policyv1.PodDisruptionBudgetStatus{CurrentHealthy: healthy, DesiredHealthy: desired, ExpectedPods: expected,
-			DisruptionsAllowed: allowed, DisruptedPods: disrupted, ObservedGeneration: b.Generation, Conditions: conditions}
-		is := metav1.Condition{Type: policyv1.DisruptionAllowedCondition, Status: metav1.ConditionTrue,
-			Reason: policyv1.SufficientPodsReason, ObservedGeneration: b.Generation, LastTransitionTime: c.stamp()}
-		if allowed == 0 {
-			is.Status, is.Reason = metav1.ConditionFalse, policyv1.InsufficientPodsReason
-		}
-		if was := meta.FindStatusCondition(b.Status.Conditions, is.Type); was != nil && was.Status == is.Status {
-			is.LastTransitionTime = was.LastTransitionTime
-		}
-		meta.SetStatusCondition(&b.Status.Conditions, is)
-	})
+	counted := *b
+	counted.Status = policyv1.PodDisruptionBudgetStatus{CurrentHealthy: healthy, DesiredHealthy: desired, ExpectedPods: expected,
+		DisruptionsAllowed: allowed, DisruptedPods: disrupted, ObservedGeneration: b.Generation,
+		Conditions: slices.Clone(b.Status.Conditions)}
+	is := metav1.Condition{Type: policyv1.DisruptionAllowedCondition, Status: metav1.ConditionTrue,
+		Reason: policyv1.SufficientPodsReason, ObservedGeneration: b.Generation, LastTransitionTime: c.stamp()}
+	if allowed == 0 {
+		is.Status, is.Reason = metav1.ConditionFalse, policyv1.InsufficientPodsReason
+	}
+	if was := meta.FindStatusCondition(b.Status.Conditions, is.Type); was != nil && was.Status == is.Status {
+		is.LastTransitionTime = was.LastTransitionTime
+	}
+	meta.SetStatusCondition(&counted.Status.Conditions, is)
+	replace(tx, "poddisruptionbudgets", b, &counted)
 }
 
 // PodsOf are the pods that a disruption budget is about.

@@ -44,7 +44,9 @@ func (c *Controllers) deployment(tx *store.Tx, namespace, name string) {
 	if !ok {
 		return
 	}
-	r := &rollout{Controllers: c, tx: tx, d: before.DeepCopy(), before: before}
+	d := *before // whose annotations and status change
+	d.Annotations = maps.Clone(before.Annotations)
+	r := &rollout{Controllers: c, tx: tx, d: &d, before: before}
 	for _, set := range claimed[*appsv1.ReplicaSet](tx, "replicasets", before, deploymentKind, before.Spec.Selector) {
 		if r.current == nil && sameTemplate(&set.Spec.Template, &before.Spec.Template) {
 			r.current = set
@@ -268,10 +270,11 @@ func (r *rollout) findOrCreate() {
 		r.createSet(revision)
 		return
 	}
-	r.current = edit(r.tx, "replicasets", r.current, func(s *appsv1.ReplicaSet) {
-		r.copyAnnotations(s, max(revision, revisionOf(s)))
-		s.Spec.MinReadySeconds = r.d.Spec.MinReadySeconds
-	})
+	current := *r.current
+	current.Annotations = maps.Clone(current.Annotations)
+	r.copyAnnotations(&current, max(revision, revisionOf(&current)))
+	current.Spec.MinReadySeconds = r.d.Spec.MinReadySeconds
+	r.current = replace(r.tx, "replicasets", r.current, &current)
 	r.setRevision(r.current.Annotations[revisionAnnotation])
 	if r.progress() == nil && r.hasDeadline() {
 		r.setProgress(corev1.ConditionTrue, "FoundNewReplicaSet", fmt.Sprintf("Found new replica set %q", r.current.Name))

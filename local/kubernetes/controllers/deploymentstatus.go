@@ -7,7 +7,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 )
 
 func (r *rollout) hasDeadline() bool {
@@ -77,9 +76,7 @@ func (r *rollout) status(rolling bool) {
 		r.judge(&s)
 	}
 	r.d.Status = s
-	if !equality.Semantic.DeepEqual(r.before, r.d) {
-		r.tx.Put("deployments", r.d)
-	}
+	replace(r.tx, "deployments", r.before, r.d)
 	r.lookAgain()
 }
 

@@ -8,7 +8,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 
 	"portolan/local/kubernetes/store"
 )
@@ -68,9 +67,9 @@ func (c *Controllers) replicaSetStatus(tx *store.Tx, set *appsv1.ReplicaSet, pod
 			c.wake("replicaset", set.Namespace, set.Name, left)
 		}
 	}
-	if !equality.Semantic.DeepEqual(set.Status, s) {
-		edit(tx, "replicasets", set, func(set *appsv1.ReplicaSet) { set.Status = s })
-	}
+	counted := *set
+	counted.Status = s
+	replace(tx, "replicasets", set, &counted)
 }
 
 func containsAll(labels, wanted map[string]string) bool {
