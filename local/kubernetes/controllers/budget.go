@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -60,7 +61,9 @@ func (c *Controllers) budget(tx *store.Tx, b *policyv1.PodDisruptionBudget) {
 		is.LastTransitionTime = was.LastTransitionTime
 	}
 	meta.SetStatusCondition(&counted.Status.Conditions, is)
-	replace(tx, "poddisruptionbudgets", b, &counted)
+	if !equality.Semantic.DeepEqual(b.Status, counted.Status) {
+		tx.Put("poddisruptionbudgets", &counted)
+	}
 }
 
 // PodsOf are the pods that a disruption budget is about.

@@ -274,7 +274,10 @@ func (r *rollout) findOrCreate() {
 	current.Annotations = maps.Clone(current.Annotations)
 	r.copyAnnotations(&current, max(revision, revisionOf(&current)))
 	current.Spec.MinReadySeconds = r.d.Spec.MinReadySeconds
-	r.current = replace(r.tx, "replicasets", r.current, &current)
+	if !maps.Equal(r.current.Annotations, current.Annotations) || r.current.Spec.MinReadySeconds != current.Spec.MinReadySeconds {
+		r.tx.Put("replicasets", &current)
+		r.current = &current
+	}
 	r.setRevision(r.current.Annotations[revisionAnnotation])
 	if r.progress() == nil && r.hasDeadline() {
 		r.setProgress(corev1.ConditionTrue, "FoundNewReplicaSet", fmt.Sprintf("Found new replica set %q", r.current.Name))

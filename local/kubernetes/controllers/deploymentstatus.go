@@ -2,11 +2,13 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 )
 
 func (r *rollout) hasDeadline() bool {
@@ -76,7 +78,9 @@ func (r *rollout) status(rolling bool) {
 		r.judge(&s)
 	}
 	r.d.Status = s
-	replace(r.tx, "deployments", r.before, r.d)
+	if !equality.Semantic.DeepEqual(r.before.Status, s) || !maps.Equal(r.before.Annotations, r.d.Annotations) {
+		r.tx.Put("deployments", r.d)
+	}
 	r.lookAgain()
 }
 

@@ -22,16 +22,10 @@ import (
 func edit[T store.Object](tx *store.Tx, resource string, o T, fn func(T)) T {
 	changed := o.DeepCopyObject().(T)
 	fn(changed)
-	return replace(tx, resource, o, changed)
-}
-
-// replace keeps an object in place of another one, where it is not the same. A changed copy
-// that shares what did not change with the object before is compared and made fastest.
-func replace[T store.Object](tx *store.Tx, resource string, before, after T) T {
-	if equality.Semantic.DeepEqual(before, after) {
-		return before
+	if equality.Semantic.DeepEqual(o, changed) {
+		return o
 	}
-	return tx.Put(resource, after).(T)
+	return tx.Put(resource, changed).(T)
 }
 
 // remove deletes an object as a client would that does not wait.

@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"portolan/local/kubernetes/store"
 )
@@ -67,9 +68,11 @@ func (c *Controllers) replicaSetStatus(tx *store.Tx, set *appsv1.ReplicaSet, pod
 			c.wake("replicaset", set.Namespace, set.Name, left)
 		}
 	}
-	counted := *set
-	counted.Status = s
-	replace(tx, "replicasets", set, &counted)
+	if !equality.Semantic.DeepEqual(set.Status, s) {
+		counted := *set
+		counted.Status = s
+		tx.Put("replicasets", &counted)
+	}
 }
 
 func containsAll(labels, wanted map[string]string) bool {
