@@ -51,7 +51,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (State, error) {
 		return State{}, err
 	}
 	out := State{Left: []string{}, Reason: in.State.Reason}
-	found, all, err := leftover.Find(ctx, h.Resources, h.Compute, pagesMax, cluster)
+	found, all, err := leftover.Find(ctx, h.Resources, h.Compute, leftover.Search{Cluster: cluster, PagesMax: pagesMax})
 	if err != nil {
 		return State{}, err
 	}

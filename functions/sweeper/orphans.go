@@ -36,7 +36,7 @@ func (h *Handler) orphans(ctx context.Context, clusters listing) (int, error) {
 	for _, c := range listed {
 		known[c.Name()] = true
 	}
-	found, all, err := leftover.Find(ctx, h.Resources, h.Compute, orphanPagesMax)
+	found, all, err := leftover.Find(ctx, h.Resources, h.Compute, leftover.Search{Known: known, PagesMax: orphanPagesMax})
 	if err != nil {
 		return 0, err
 	}
@@ -45,9 +45,6 @@ func (h *Handler) orphans(ctx context.Context, clusters listing) (int, error) {
 	}
 	count := 0
 	for _, name := range slices.Sorted(maps.Keys(found)) {
-		if known[name] {
-			continue
-		}
 		// The list lags, and a cluster that is new may not be in it.
 		cluster, err := h.Store.Cluster(ctx, name)
 		if err != nil && !fault.IsNotFound(err) {

@@ -34,25 +34,36 @@ const ClusterTag = "portolan:cluster"
 // pageSize is how many resources one page of a search names at most.
 const pageSize = 100
 
-// Find returns what is still there of those clusters, or of all when none is
-// named, by the names of the clusters. It reads at most so many pages of a hundred
-// resources; all is false when there are more, of which some may be there too.
-func Find(ctx context.Context, resources Resources, compute Compute, pagesMax int, clusters ...string) (found map[string][]string, all bool, err error) {
+// A Search says of whom to look for what is left: of one cluster, or, without a name, of
+// all but the known. It reads at most so many pages of a hundred resources.
+type Search struct {
+	Cluster  string
+	Known    map[string]bool
+	PagesMax int
+}
+
+// Find returns what is still there, by the names of the clusters. all is false when there
+// are more pages, of which some may be there too.
+func Find(ctx context.Context, resources Resources, compute Compute, s Search) (found map[string][]string, all bool, err error) {
+	filter := tagging.TagFilter{Key: aws.String(ClusterTag)}
+	if s.Cluster != "" {
+		filter.Values = []string{s.Cluster}
+	}
 	var arns []string
 	owner := map[string]string{}
 	var token *string
-	for range pagesMax {
+	for range s.PagesMax {
 		page, err := resources.GetResources(ctx, &resourcegroupstaggingapi.GetResourcesInput{
-			TagFilters:       []tagging.TagFilter{{Key: aws.String(ClusterTag), Values: clusters}},
-			ResourcesPerPage: aws.Int32(pageSize), PaginationToken: token,
+			TagFilters: []tagging.TagFilter{filter}, ResourcesPerPage: aws.Int32(pageSize), PaginationToken: token,
 		})
 		if err != nil {
 			return nil, false, fault.FromAWS(err, "looking for what carries the tag "+ClusterTag)
 		}
 		for _, resource := range page.ResourceTagMappingList {
-			arn := aws.ToString(resource.ResourceARN)
-			arns = append(arns, arn)
-			owner[arn] = clusterOf(resource.Tags)
+			if cluster := clusterOf(resource.Tags); !s.Known[cluster] {
+				arn := aws.ToString(resource.ResourceARN)
+				arns, owner[arn] = append(arns, arn), cluster
+			}
 		}
 		if token = page.PaginationToken; aws.ToString(token) == "" {
 			break
