@@ -52,7 +52,7 @@ func (c *call) eks() []Request {
 // labelled asks for the call's own action on a resource, and for tagging what is made.
 func (c *call) labelled(on, made string) []Request {
 	requests := c.on(on)
-	if tags, _ := c.in["tags"].(map[string]any); len(tags) > 0 {
+	if c.has("tags") {
 		requests = append(requests, Request{Action: "eks:TagResource", Resource: made})
 	}
 	return requests
@@ -70,12 +70,10 @@ func (c *call) launches() []Request {
 
 // rolesOfAddon asks for giving an add-on's service accounts their roles.
 func (c *call) rolesOfAddon(cluster string) []Request {
-	list, _ := c.in["podIdentityAssociations"].([]any)
 	var out []Request
-	for _, each := range list {
-		fields, _ := each.(map[string]any)
-		role, _ := fields["roleArn"].(string)
-		out = append(append(out, Request{Action: "eks:CreatePodIdentityAssociation", Resource: cluster}), c.gives(role)...)
+	for _, each := range c.in.Member("podIdentityAssociations").Items() {
+		out = append(out, Request{Action: "eks:CreatePodIdentityAssociation", Resource: cluster})
+		out = append(out, c.gives(each.Member("roleArn").Text())...)
 	}
 	return out
 }
@@ -100,7 +98,7 @@ func (c *call) lambda() []Request {
 		for _, layer := range c.texts("Layers") {
 			requests = append(requests, Request{Action: "lambda:GetLayerVersion", Resource: layer})
 		}
-		if tags, _ := c.in["Tags"].(map[string]any); len(tags) > 0 {
+		if c.has("Tags") {
 			requests = append(requests, Request{Action: "lambda:TagResource", Resource: function})
 		}
 		return requests

@@ -1,8 +1,6 @@
 package access
 
 import (
-	"encoding/json"
-	"net/url"
 	"strings"
 
 	"portolan/local/wire"
@@ -13,7 +11,7 @@ type call struct {
 	*Config
 	service, operation string
 	path               string
-	in                 map[string]any
+	in                 wire.Member
 }
 
 // prefixes are the services' names in actions, where they are not those that
@@ -43,43 +41,13 @@ var special = map[string]func(*call) []Request{
 
 // requests are what IAM is asked about a call.
 func (g *Guard) requests(x *wire.Exchange) []Request {
-	c := &call{Config: &g.config, service: x.Service, operation: x.Operation, path: x.Path, in: members(x)}
+	c := &call{Config: &g.config, service: x.Service, operation: x.Operation, path: x.Path, in: x.Parameter()}
 	if f, ok := special[c.service]; ok {
 		if requests := f(c); requests != nil {
 			return requests
 		}
 	}
 	return c.on("*")
-}
-
-// members are the parameters of a request before its service has read them. Of a
-// form they are the texts, the lists of texts, and for structures that they are
-// there.
-func members(x *wire.Exchange) map[string]any {
-	if in := x.Parameters(); in != nil {
-		return in
-	}
-	in := map[string]any{}
-	if json.Unmarshal(x.Body(), &in) == nil {
-		return in
-	}
-	form, err := url.ParseQuery(string(x.Body()))
-	if err != nil {
-		return in
-	}
-	for name, values := range form {
-		first, rest, nested := strings.Cut(name, ".")
-		switch {
-		case !nested:
-			in[name] = values[0]
-		case strings.HasPrefix(rest, "member.") && strings.Count(rest, ".") == 1:
-			list, _ := in[first].([]any)
-			in[first] = append(list, values[0])
-		case in[first] == nil:
-			in[first] = true
-		}
-	}
-	return in
 }
 
 // action is the call's own action.
@@ -130,23 +98,20 @@ func (c *call) pass(to string, members ...string) []Request {
 	return out
 }
 
-func (c *call) text(member string) string {
-	text, _ := c.in[member].(string)
-	return text
-}
+func (c *call) text(member string) string { return c.in.Member(member).Text() }
 
 func (c *call) texts(member string) []string {
-	list, _ := c.in[member].([]any)
-	out := make([]string, 0, len(list))
-	for _, item := range list {
-		if text, ok := item.(string); ok {
+	items := c.in.Member(member).Items()
+	out := make([]string, 0, len(items))
+	for _, item := range items {
+		if text := item.Text(); text != "" {
 			out = append(out, text)
 		}
 	}
 	return out
 }
 
-func (c *call) has(member string) bool { return c.in[member] != nil }
+func (c *call) has(member string) bool { return !c.in.Member(member).IsEmpty() }
 
 // last is what follows the last slash of a name or an ARN.
 func last(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }

@@ -1,9 +1,9 @@
 package access
 
 import (
-	"maps"
-	"slices"
 	"strings"
+
+	"portolan/local/wire"
 )
 
 func (c *call) dynamodb() []Request {
@@ -30,11 +30,9 @@ func (c *call) dynamodb() []Request {
 // transaction asks for the action of each item.
 func (c *call) transaction(member string, actions map[string]string) []Request {
 	out := []Request{}
-	list, _ := c.in[member].([]any)
-	for _, each := range list {
-		fields, _ := each.(map[string]any)
+	for _, each := range c.in.Member(member).Items() {
 		for kind, action := range actions {
-			if item, ok := fields[kind].(map[string]any); ok {
+			if item := each.Member(kind); !item.IsEmpty() {
 				out = append(out, c.item(action, item))
 			}
 		}
@@ -45,13 +43,10 @@ func (c *call) transaction(member string, actions map[string]string) []Request {
 // batch asks for the call's action on each of its tables, with the keys that it reads.
 func (c *call) batch() []Request {
 	out := []Request{}
-	tables, _ := c.in["RequestItems"].(map[string]any)
-	for _, name := range slices.Sorted(maps.Keys(tables)) {
+	tables := c.in.Member("RequestItems")
+	for _, name := range tables.Names() {
 		r := Request{Action: c.action(), Resource: c.arn("table/", name)}
-		of, _ := tables[name].(map[string]any)
-		keys, _ := of["Keys"].([]any)
-		for _, each := range keys {
-			key, _ := each.(map[string]any)
+		for _, key := range tables.Member(name).Member("Keys").Items() {
 			if leading := c.leading(name, key); leading != "" {
 				r.Context = map[string][]string{leadingKeys: append(r.Context[leadingKeys], leading)}
 			}
@@ -65,10 +60,10 @@ func (c *call) batch() []Request {
 const leadingKeys = "dynamodb:leadingkeys"
 
 // leading is the partition key of an item of a table, where it is a text.
-func (c *call) leading(table string, key map[string]any) string {
-	attribute, _ := key[c.PartitionKeys[last(table)]].(map[string]any)
-	for _, value := range attribute {
-		if text, ok := value.(string); ok {
+func (c *call) leading(table string, key wire.Member) string {
+	attribute := key.Member(c.PartitionKeys[last(table)])
+	for _, kind := range []string{"S", "N", "B"} {
+		if text := attribute.Member(kind).Text(); text != "" {
 			return text
 		}
 	}
@@ -76,12 +71,12 @@ func (c *call) leading(table string, key map[string]any) string {
 }
 
 // item asks for an action on the item that in names by its Key or its Item.
-func (c *call) item(action string, in map[string]any) Request {
-	table, _ := in["TableName"].(string)
+func (c *call) item(action string, in wire.Member) Request {
+	table := in.Member("TableName").Text()
 	r := Request{Action: c.named(action), Resource: c.arn("table/", table)}
-	key, ok := in["Key"].(map[string]any)
-	if !ok {
-		key, _ = in["Item"].(map[string]any)
+	key := in.Member("Key")
+	if key.IsEmpty() {
+		key = in.Member("Item")
 	}
 	if leading := c.leading(table, key); leading != "" {
 		r.Context = map[string][]string{leadingKeys: {leading}}
@@ -177,8 +172,7 @@ func (c *call) ecs() []Request {
 
 // tagged adds that what is created is tagged.
 func (c *call) tagged(requests []Request) []Request {
-	tags, _ := c.in["tags"].([]any)
-	if len(tags) == 0 {
+	if !c.has("tags") {
 		return requests
 	}
 	return append(requests, Request{Action: c.named("TagResource"), Resource: requests[0].Resource})

@@ -167,7 +167,7 @@ func (t *Trail) record(r *http.Request, at time.Time) map[string]any {
 		record["responseElements"] = elements
 	}
 	if x.Operation == "AssumeRole" {
-		role, _ := x.Parameters()["RoleArn"].(string)
+		role := x.Member("RoleArn").Text()
 		record["resources"] = []any{map[string]any{"ARN": role, "accountId": t.config.Account, "type": "AWS::IAM::Role"}}
 	}
 	return record
