@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // MaxTemplateBody is the limit in bytes of a template that is passed in a call.
@@ -81,9 +82,40 @@ type Output struct {
 // condition will not hold.
 func (t *Template) LogicalIDs() []string { return slices.Sorted(maps.Keys(t.Resources)) }
 
+// parsed are the templates that were read last, by their bodies: the same few are read
+// again for each stack, and several times for each.
+var parsed struct {
+	mu        sync.Mutex
+	templates map[string]*Template
+}
+
+// parsedMax bounds how many templates are kept.
+const parsedMax = 32
+
 // Parse reads a template in YAML or JSON. Its error is in the words in which
-// CloudFormation refuses a template, and names the place.
+// CloudFormation refuses a template, and names the place. Others may have been given
+// the same template: it must not be changed.
 func Parse(body []byte) (*Template, error) {
+	parsed.mu.Lock()
+	known := parsed.templates[string(body)]
+	parsed.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	t, err := parse(body)
+	if err != nil {
+		return nil, err
+	}
+	parsed.mu.Lock()
+	defer parsed.mu.Unlock()
+	if parsed.templates == nil || len(parsed.templates) == parsedMax {
+		parsed.templates = map[string]*Template{}
+	}
+	parsed.templates[string(body)] = t
+	return t, nil
+}
+
+func parse(body []byte) (*Template, error) {
 	root, err := decodeDocument(body)
 	if err != nil {
 		return nil, err
@@ -101,7 +133,10 @@ func Parse(body []byte) (*Template, error) {
 			return nil, err
 		}
 	}
-	return t, t.check()
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 var sections = []string{

@@ -21,8 +21,9 @@ func (m *maker) balancerKinds(kinds map[string]cloudformation.Kind) {
 			},
 			stable: m.loadBalancerStable,
 		},
-		CreateOnly:  []string{"Name", "Type", "Scheme"},
-		CreateTakes: 5 * time.Second, UpdateTakes: 5 * time.Second, DeleteTakes: 5 * time.Second,
+		CreateOnly: []string{"Name", "Type", "Scheme"},
+		// Until it is active it takes longer still: to look before is to look in vain.
+		CreateTakes: 125 * time.Second, UpdateTakes: 5 * time.Second, DeleteTakes: 5 * time.Second,
 	}
 	kinds["AWS::ElasticLoadBalancingV2::Listener"] = cloudformation.Kind{
 		Provider: provider{

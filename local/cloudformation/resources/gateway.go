@@ -54,7 +54,8 @@ func (m *maker) gatewayKinds(kinds map[string]cloudformation.Kind) {
 			stable: m.natGatewayStable,
 		},
 		CreateOnly: []string{"SubnetId", "ConnectivityType", "AllocationId"}, Patience: 15 * time.Minute,
-		CreateTakes: 5 * time.Second, UpdateTakes: time.Second, DeleteTakes: time.Second,
+		// EC2 takes longer still: to look before is to look in vain.
+		CreateTakes: 100 * time.Second, UpdateTakes: time.Second, DeleteTakes: time.Second,
 	}
 }
 
