@@ -104,6 +104,9 @@ func (m *mapping) hand(ctx context.Context, records []*dynamodb.Record) (failed 
 	kept := make([]int, 0, len(records))
 	var texts [][]byte
 	for i, record := range records {
+		if !m.mayPass(record) {
+			continue
+		}
 		text, err := record.MarshalJSON()
 		if err != nil {
 			return i, err
@@ -163,6 +166,36 @@ func (m *mapping) call(ctx context.Context, texts [][]byte, records []*dynamodb.
 		}
 	}
 	return kept[0], errors.New("the function asks for a record again that it was not given")
+}
+
+// mayPass spares most records being encoded: a filter asks for their keys first.
+func (m *mapping) mayPass(record *dynamodb.Record) bool {
+	if len(m.filters) == 0 {
+		return true
+	}
+	event := outline(record)
+	return slices.ContainsFunc(m.filters, func(p events.Pattern) bool { return p.MayMatch(event) })
+}
+
+// outline is a record of which only the kind of change and the item's keys are known.
+func outline(record *dynamodb.Record) map[string]any {
+	event := map[string]any{"eventName": record.EventName()}
+	for _, name := range []string{"eventID", "eventVersion", "eventSource", "awsRegion", "eventSourceARN", "userIdentity"} {
+		event[name] = events.Unknown{}
+	}
+	change := map[string]any{}
+	for _, name := range []string{"ApproximateCreationDateTime", "NewImage", "OldImage", "SequenceNumber", "SizeBytes",
+		"StreamViewType"} {
+		change[name] = events.Unknown{}
+	}
+	event["dynamodb"] = change
+	var keys map[string]any
+	if json.Unmarshal(record.Keys(), &keys) != nil {
+		change["Keys"] = events.Unknown{}
+		return event
+	}
+	change["Keys"] = keys
+	return event
 }
 
 func (m *mapping) passes(record []byte) bool {

@@ -53,6 +53,9 @@ type Record struct {
 // ordered, and which a checkpoint keeps.
 func (r *Record) Sequence() string { return formatSequence(r.sequence) }
 
+// Keys are the keys of the record's item, as MarshalJSON has them.
+func (r *Record) Keys() []byte { return appendItem(nil, r.keys) }
+
 // EventName is INSERT, MODIFY or REMOVE.
 func (r *Record) EventName() string { return r.event }
 

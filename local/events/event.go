@@ -80,7 +80,7 @@ func (e Event) detail() (map[string]any, error) {
 	return members, nil
 }
 
-// outside are the members of the event but for its detail, as decodeEvent has them.
+// outside are the members of the event as decodeEvent has them, its detail Unknown.
 func (e Event) outside() map[string]any {
 	resources := make([]any, len(e.Resources))
 	for i, arn := range e.Resources {
@@ -88,5 +88,5 @@ func (e Event) outside() map[string]any {
 	}
 	return map[string]any{"version": "0", "id": e.ID, "detail-type": e.DetailType, "source": e.Source,
 		"account": e.Account, "time": e.Time.UTC().Format("2006-01-02T15:04:05Z"), "region": e.Region,
-		"resources": resources}
+		"resources": resources, "detail": Unknown{}}
 }

@@ -128,6 +128,13 @@ func (p Pattern) Matches(event []byte) bool {
 	return p.matches(value)
 }
 
+// Unknown stands for a member of an event that nobody has decoded yet.
+type Unknown struct{}
+
+// MayMatch tells whether the pattern selects the event, or might if what is Unknown of
+// it were known.
+func (p Pattern) MayMatch(event map[string]any) bool { return p.matches(event) }
+
 func (p Pattern) matches(event map[string]any) bool {
 	return p.root != nil && event != nil && p.root.matches(event)
 }
@@ -145,19 +152,10 @@ func (o *object) matches(members map[string]any) bool {
 	return slices.ContainsFunc(o.or, func(alternative *object) bool { return alternative.matches(members) })
 }
 
-// mayMatch tells whether an event of these members may match, whatever its detail is.
-func (o *object) mayMatch(outside map[string]any) bool {
-	for _, name := range o.names {
-		value, present := outside[name]
-		if name != "detail" && !o.fields[name].matches(value, present) {
-			return false
-		}
-	}
-	return len(o.or) == 0 ||
-		slices.ContainsFunc(o.or, func(alternative *object) bool { return alternative.mayMatch(outside) })
-}
-
 func (f field) matches(value any, present bool) bool {
+	if _, ok := value.(Unknown); ok {
+		return true
+	}
 	if f.below != nil {
 		return f.matchesBelow(value)
 	}

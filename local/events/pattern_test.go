@@ -94,3 +94,23 @@ func FuzzPattern(f *testing.F) {
 		}
 	})
 }
+
+func TestAPatternMayMatchWhatIsUnknown(t *testing.T) {
+	event := map[string]any{"source": "aws.ecs", "detail": Unknown{}}
+	for raw, want := range map[string]bool{
+		`{"source":["aws.ecs"],"detail":{"lastStatus":["STOPPED"]}}`: true,
+		`{"source":["aws.ec2"],"detail":{"lastStatus":["STOPPED"]}}`: false,
+		`{"detail":["x"]}`: true,
+		`{"detail":{"a":[{"exists":false}]},"other":[{"exists":true}]}`:                false,
+		`{"$or":[{"source":["aws.ec2"]},{"detail":{"a":[{"anything-but":["b"]}]}}]}`:   true,
+		`{"$or":[{"source":["aws.ec2"]},{"source":["aws.rds"],"detail":{"a":["b"]}}]}`: false,
+	} {
+		pattern, err := ParsePattern(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pattern.MayMatch(event) != want {
+			t.Errorf("%s may match: %v, want %v", raw, !want, want)
+		}
+	}
+}

@@ -168,7 +168,7 @@ func (s *Server) candidates(outside map[string]any) []*rule {
 	var found []*rule
 	for _, name := range sortedKeys(s.rules) {
 		r := s.rules[name]
-		if r.Pattern != "" && r.State != "DISABLED" && r.pattern.root.mayMatch(outside) {
+		if r.Pattern != "" && r.State != "DISABLED" && r.pattern.MayMatch(outside) {
 			found = append(found, r)
 		}
 	}
