@@ -28,16 +28,26 @@ const (
 	// alarmPagesMax bounds how many of its pages one run reads.
 	alarmPagesMax = 50
 
+	// long is how long an alarm is in ALARM that is not looked at in each run any more.
+	long = time.Hour
+
 	// alarmsFew is for how many alarms in ALARM no list of clusters is read.
 	alarmsFew = 10
 )
 
 // alarms asks for an autoscale operation for each policy whose alarm is in ALARM
-// while nobody follows it.
-func (h *Handler) alarms(ctx context.Context, clusters listing) ([]Finding, error) {
+// while nobody follows it. Those that are in ALARM for long are looked at with each
+// round only: somebody follows them, or they are nobody's.
+func (h *Handler) alarms(ctx context.Context, clusters listing, isRound bool) ([]Finding, error) {
 	raised, err := h.raised(ctx)
-	if err != nil || len(raised) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if !isRound {
+		maps.DeleteFunc(raised, func(_ string, a raisedAlarm) bool { return h.Now().Sub(a.since) > long })
+	}
+	if len(raised) == 0 {
+		return nil, nil
 	}
 	policies, err := h.policies(ctx, clusters, raised)
 	if err != nil {
@@ -58,7 +68,7 @@ func (h *Handler) alarms(ctx context.Context, clusters listing) ([]Finding, erro
 // policies lists the policies that name one of the alarms. Most of the time few alarms are
 // in ALARM, and each is looked up; where they are more than the clusters, maybe because an
 // account has many that are nobody's here, the clusters are.
-func (h *Handler) policies(ctx context.Context, clusters listing, alarms map[string]raised) ([]model.Policy, error) {
+func (h *Handler) policies(ctx context.Context, clusters listing, alarms map[string]raisedAlarm) ([]model.Policy, error) {
 	var ready []model.Cluster
 	var err error
 	if len(alarms) > alarmsFew {
@@ -90,15 +100,15 @@ func (h *Handler) policies(ctx context.Context, clusters listing, alarms map[str
 	}), nil
 }
 
-// A raised alarm is in ALARM since a time, for a reason.
-type raised struct {
+// A raisedAlarm is in ALARM since a time, for a reason.
+type raisedAlarm struct {
 	since  time.Time
 	reason string
 }
 
 // raised returns the alarms that are in ALARM, by ARN.
-func (h *Handler) raised(ctx context.Context) (map[string]raised, error) {
-	out := map[string]raised{}
+func (h *Handler) raised(ctx context.Context) (map[string]raisedAlarm, error) {
+	out := map[string]raisedAlarm{}
 	in := &cloudwatch.DescribeAlarmsInput{
 		StateValue: types.StateValueAlarm, MaxRecords: aws.Int32(alarmsMax),
 		AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
@@ -110,11 +120,11 @@ func (h *Handler) raised(ctx context.Context) (map[string]raised, error) {
 		}
 		for _, a := range got.MetricAlarms {
 			since := cmp.Or(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
-			out[aws.ToString(a.AlarmArn)] = raised{aws.ToTime(since), aws.ToString(a.StateReason)}
+			out[aws.ToString(a.AlarmArn)] = raisedAlarm{aws.ToTime(since), aws.ToString(a.StateReason)}
 		}
 		for _, a := range got.CompositeAlarms {
 			since := cmp.Or(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp)
-			out[aws.ToString(a.AlarmArn)] = raised{aws.ToTime(since), aws.ToString(a.StateReason)}
+			out[aws.ToString(a.AlarmArn)] = raisedAlarm{aws.ToTime(since), aws.ToString(a.StateReason)}
 		}
 		if in.NextToken = got.NextToken; in.NextToken == nil {
 			return out, nil
@@ -126,7 +136,7 @@ func (h *Handler) raised(ctx context.Context) (map[string]raised, error) {
 
 // follow asks for an operation on a policy when the alarm's event was lost, or the
 // one that followed it failed.
-func (h *Handler) follow(ctx context.Context, p model.Policy, alarm raised) ([]Finding, error) {
+func (h *Handler) follow(ctx context.Context, p model.Policy, alarm raisedAlarm) ([]Finding, error) {
 	target := contract.Target{Cluster: p.Cluster, Policy: p.Name}
 	last, err := h.newest(ctx, target)
 	if err != nil {
@@ -165,7 +175,7 @@ func (h *Handler) newest(ctx context.Context, target contract.Target) (*model.Op
 }
 
 // ask queues an autoscale operation on a policy, once for each mark.
-func (h *Handler) ask(ctx context.Context, p model.Policy, alarm raised, why, mark string) (id string, err error) {
+func (h *Handler) ask(ctx context.Context, p model.Policy, alarm raisedAlarm, why, mark string) (id string, err error) {
 	now := h.Now()
 	target := contract.Target{Cluster: p.Cluster, Policy: p.Name}
 	cause := contract.Cause{Source: "sweeper", Who: p.Spec.Alarm,

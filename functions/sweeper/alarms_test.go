@@ -103,6 +103,21 @@ func TestARaisedAlarmIsFollowedAmongOthers(t *testing.T) {
 	}
 }
 
+// An alarm that is in ALARM for hours is looked at with each round, and not in between.
+func TestAnOldAlarmIsLookedAtInRounds(t *testing.T) {
+	r := newRound(t)
+	r.cluster("shop", nil)
+	counted := &reads{Store: r.table}
+	r.Handler.Alarms, r.Handler.Store = &alarms{since: noon.Add(-30 * time.Minute), raised: []string{"theirs"}}, counted
+	for i := range 24 { // two hours
+		r.now = noon.Add(time.Duration(i) * 5 * time.Minute)
+		r.sweep(sweeper.In{Time: r.now})
+	}
+	if counted.ofAlarms != 7+2 { // until it is an hour old, and in the two rounds after that
+		t.Errorf("it was looked at %d times", counted.ofAlarms)
+	}
+}
+
 // While no alarm is in ALARM no policy is read, and the clusters once in a round, and once
 // an hour for the orphans.
 func TestNothingIsReadInVain(t *testing.T) {

@@ -157,7 +157,7 @@ func (h *Handler) sweep(ctx context.Context, clusters listing) ([]Finding, error
 	var found, more []Finding
 	var operationsErr, alarmsErr, roundErr, keepErr error
 	after.Next, found, operationsErr = h.operations(ctx, cursor.Next)
-	more, alarmsErr = h.alarms(ctx, clusters)
+	more, alarmsErr = h.alarms(ctx, clusters, !resting(cursor.Round, h.Now()))
 	found = append(found, more...)
 	after.Round, more, roundErr = h.round(ctx, clusters, cursor.Round)
 	found = append(found, more...)

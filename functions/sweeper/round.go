@@ -40,7 +40,7 @@ type look struct {
 // again in the next round.
 func (h *Handler) round(ctx context.Context, clusters listing, r store.Round) (store.Round, []Finding, error) {
 	now := h.Now()
-	if r.Ended && now.Sub(r.Began) < roundEvery {
+	if resting(r, now) {
 		return r, nil, nil
 	}
 	ready, err := clusters.ready()
@@ -65,6 +65,11 @@ func (h *Handler) round(ctx context.Context, clusters listing, r store.Round) (s
 		}
 	}
 	return store.Round{Began: r.Began, Ended: true}, l.found, errors.Join(l.failed...)
+}
+
+// resting says whether the last round is over, and the next one not due.
+func resting(r store.Round, now time.Time) bool {
+	return r.Ended && now.Sub(r.Began) < roundEvery
 }
 
 // cluster looks at one cluster, from a page of its services and bindings on, and says
