@@ -61,16 +61,22 @@ func (w *World) askAgain() (asked bool, err error) {
 func (w *World) askForService(cluster, name string) (asked bool, err error) {
 	target := contract.Target{Cluster: cluster, Service: name}
 	last, ok := w.watch.newest(model.TargetKey(target))
-	if !ok || last.Status != contract.OperationFailedDirty {
+	if !ok {
 		return false, nil
 	}
+	endedDirty := last.Status == contract.OperationFailedDirty
 	path := service(Step{Cluster: cluster, Service: name})
-	if last.Kind == contract.KindRetire {
+	if endedDirty && last.Kind == contract.KindRetire {
 		return true, w.insist(target, http.MethodDelete, path, nil)
 	}
 	v, err := w.mirror.service(cluster, name)
 	if err != nil {
 		return false, err
+	}
+	// A deploy that ended dirty leaves its release wanted, also when the service was scaled since.
+	isBehind := v.Status == contract.ServiceUnhealthy && v.Release != v.ReleaseObserved
+	if !endedDirty && !isBehind {
+		return false, nil
 	}
 	release, err := w.mirror.release(cluster, name, v.Release)
 	if err != nil {
