@@ -139,6 +139,7 @@ func (p *process) call(ctx context.Context, method, path string, body, out any) 
 // A diary is what was written and acknowledged, over all lives of the process.
 type diary struct {
 	refused    string
+	busy       int // how often in a row the API said to try again
 	puts       int // pages 1 to puts are written
 	checked    int // and up to this one they were read after a kill
 	operations []string
@@ -190,6 +191,9 @@ func (d *diary) write(ctx context.Context, p *process) {
 	}
 }
 
+// busyMost is how often in a row the API may say that others change the same thing.
+const busyMost = 3
+
 // ask asks for one more service or another number of its tasks, as soon as the cluster
 // takes services.
 func (d *diary) ask(ctx context.Context, p *process) bool {
@@ -206,8 +210,15 @@ func (d *diary) ask(ctx context.Context, p *process) bool {
 		// The wish joined an operation that waits for its turn.
 	case status == http.StatusAccepted:
 		d.operations = append(d.operations, o.Id)
+	case status == http.StatusServiceUnavailable && d.busy < busyMost:
+		// Operations change the same service as fast as it is asked for: the client tries again.
+		d.busy++
+		return true
 	case status != http.StatusOK && status != http.StatusConflict:
 		d.refused = fmt.Sprintf("a service was answered with %d", status)
+	}
+	if err == nil {
+		d.busy = 0
 	}
 	return err == nil
 }
