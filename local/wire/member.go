@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"unicode/utf8"
 )
 
 // A Member is a part of a request's parameters before its service has read them. It is
@@ -79,7 +80,7 @@ func (m Member) Text() string {
 	if len(m.raw) < 2 || m.raw[0] != '"' {
 		return ""
 	}
-	if bytes.IndexByte(m.raw, '\\') < 0 {
+	if isPlain(m.raw) {
 		return string(m.raw[1 : len(m.raw)-1])
 	}
 	var text string
@@ -139,10 +140,16 @@ func (m Member) fields() iter.Seq2[[]byte, []byte] {
 
 // isText tells whether the text in JSON is that one.
 func isText(written []byte, text string) bool {
-	if bytes.IndexByte(written, '\\') >= 0 {
+	if !isPlain(written) {
 		return Member{raw: written}.Text() == text
 	}
 	return len(written) == len(text)+2 && string(written[1:len(written)-1]) == text
+}
+
+// isPlain tells whether a text in JSON stands for itself: without escapes, and without bytes
+// that are no UTF-8, which are read as U+FFFD.
+func isPlain(written []byte) bool {
+	return bytes.IndexByte(written, '\\') < 0 && utf8.Valid(written)
 }
 
 const jsonSpace = " \t\r\n"

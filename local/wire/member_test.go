@@ -80,6 +80,7 @@ func FuzzMember(f *testing.F) {
 	f.Add([]byte(`{"a":"b","c":["d",{"e":1}],"a":"\u0066"}`), "a")
 	f.Add([]byte(`{"a":{"b":"}"},"b"`), "b")
 	f.Add([]byte(`]`), "")
+	f.Add([]byte("{\"a\":\"\xc4\"}"), "a")
 	f.Fuzz(func(t *testing.T, raw []byte, name string) {
 		got := Member{raw: raw}.Member(name)
 		got.Items()
