@@ -29,7 +29,6 @@ type Store interface {
 	Services(ctx context.Context, cluster string, p store.Page) ([]model.Service, string, error)
 	Release(ctx context.Context, cluster, service string, number int64) (*model.Release, error)
 	Jobs(ctx context.Context, cluster string, p store.Page) ([]model.Job, string, error)
-	Queue(ctx context.Context, target string) (store.Queue, error)
 	Commit(ctx context.Context, writes ...store.Write) error
 }
 

@@ -10,19 +10,7 @@ func (r *Record) Document() []byte {
 	if r.newImage == nil {
 		return nil
 	}
-	return appendDocument(nil, r.newImage)
-}
-
-func appendDocument(out []byte, it item) []byte {
-	out = append(out, '{')
-	for i := range it {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = appendText(out, it[i].name)
-		out = appendPlain(append(out, ':'), it[i].value)
-	}
-	return append(out, '}')
+	return appendMembers(nil, r.newImage, appendPlain)
 }
 
 // appendPlain appends a value without its type.
@@ -39,7 +27,7 @@ func appendPlain(out []byte, v value) []byte {
 	case kindNull:
 		return append(out, "null"...)
 	case kindMap:
-		return appendDocument(out, v.more.fields)
+		return appendMembers(out, v.more.fields, appendPlain)
 	}
 	elements := v.more.list
 	for _, member := range v.more.set {

@@ -46,14 +46,17 @@ func appendText(out []byte, text string) []byte {
 }
 
 // appendItem appends a map of attribute values.
-func appendItem(out []byte, it item) []byte {
+func appendItem(out []byte, it item) []byte { return appendMembers(out, it, appendValue) }
+
+// appendMembers appends an object with the values as appendOne writes them.
+func appendMembers(out []byte, it item, appendOne func([]byte, value) []byte) []byte {
 	out = append(out, '{')
 	for i := range it {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		out = appendText(out, it[i].name)
-		out = appendValue(append(out, ':'), it[i].value)
+		out = appendOne(append(out, ':'), it[i].value)
 	}
 	return append(out, '}')
 }
