@@ -47,6 +47,10 @@ func (h *Handler) change(ctx context.Context, r *request,
 	for range attempts {
 		d, err := decide(ctx)
 		if err != nil {
+			// The request may have been sent twice, and its twin be what is in the way.
+			if before, trouble := h.replay(ctx, r); before != nil || trouble != nil {
+				return value(before), trouble
+			}
 			return answer{}, err
 		}
 		if len(d.writes) > 0 {

@@ -118,6 +118,34 @@ func TestOfTwoAtOnceOneGetsTheName(t *testing.T) {
 	}
 }
 
+// A paused client does something else once, after it has read the first item.
+type paused struct {
+	store.Client
+	meanwhile func()
+}
+
+func (c *paused) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	out, err := c.Client.GetItem(ctx, in, o...)
+	if meanwhile := c.meanwhile; meanwhile != nil {
+		c.meanwhile = nil
+		meanwhile()
+	}
+	return out, err
+}
+
+func TestATwinThatWasFasterIsNotInTheWay(t *testing.T) {
+	d := open(t)
+	client := &paused{Client: storetest.Client(t)}
+	d.Store = store.New(client, "portolan")
+	var first, second exchange
+	client.meanwhile = func() { first = d.send("POST", clusters, onEC2, keyed, "k") }
+	second = d.send("POST", clusters, onEC2, keyed, "k")
+	if a, b := as[contract.Operation](first, 202), as[contract.Operation](second, 202); a.Id != b.Id {
+		t.Errorf("operations %s and %s", a.Id, b.Id)
+	}
+	d.send("POST", clusters, onEC2, keyed, "another").refused(409, "cluster demo exists already; choose another name")
+}
+
 // A troubled client fails where it is told to.
 type troubled struct {
 	store.Client
