@@ -57,13 +57,27 @@ type Handler struct {
 	Log           *slog.Logger
 }
 
+// A Batch is what Lambda hands over of the table's stream, as far as it is read:
+// https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html.
+type Batch struct {
+	Records []Record `json:"Records"`
+}
+
+// A Record is one change of the table, with the item as it became in DynamoDB's JSON.
+type Record struct {
+	Change struct {
+		SequenceNumber string          `json:"SequenceNumber"`
+		NewImage       json.RawMessage `json:"NewImage"`
+	} `json:"dynamodb"`
+}
+
 // attempts bounds how often dispatch reads a queue again that changes under it.
 const attempts = 4
 
 // Handle works through the records in order. The first one that fails is
 // reported with all behind it, and so comes again: an operation that cannot be
 // dispatched now delays, and is never lost.
-func (h *Handler) Handle(ctx context.Context, batch events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
+func (h *Handler) Handle(ctx context.Context, batch Batch) (events.DynamoDBEventResponse, error) {
 	var out events.DynamoDBEventResponse
 	for _, record := range batch.Records {
 		if err := h.handle(ctx, record.Change.NewImage); err != nil {
@@ -78,15 +92,11 @@ func (h *Handler) Handle(ctx context.Context, batch events.DynamoDBEvent) (event
 	return out, nil
 }
 
-func (h *Handler) handle(ctx context.Context, image map[string]events.DynamoDBAttributeValue) error {
-	if text(image["SK"]) != "OPERATION" {
-		return nil
-	}
-	operation, err := h.Store.Operation(ctx, text(image["id"]))
-	if fault.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
+// handle believes what a record shows of its operation only as far as the table confirms:
+// the operation may have changed since.
+func (h *Handler) handle(ctx context.Context, image json.RawMessage) error {
+	operation, isOperation, err := store.OperationOf(image)
+	if err != nil || !isOperation {
 		return err
 	}
 	if operation.Ended() {
@@ -98,19 +108,13 @@ func (h *Handler) handle(ctx context.Context, image map[string]events.DynamoDBAt
 	return h.advance(ctx, operation)
 }
 
-func text(v events.DynamoDBAttributeValue) string {
-	if v.DataType() != events.DataTypeString {
-		return ""
-	}
-	return v.String()
-}
-
-// advance sees to it that the oldest operation on the target of one that was read runs.
-func (h *Handler) advance(ctx context.Context, read *model.Operation) error {
-	target := model.TargetKey(read.Target)
+// advance sees to it that the oldest operation on the target of one that was shown runs.
+func (h *Handler) advance(ctx context.Context, shown model.Operation) error {
+	target := model.TargetKey(shown.Target)
 	for range attempts {
-		operation, err := h.next(ctx, target, read)
+		operation, err := h.next(ctx, target, shown)
 		if fault.IsConflict(err) || fault.IsHalted(err) {
+			shown = model.Operation{} // it may be the one that has changed
 			continue
 		}
 		if err != nil || operation == nil {
@@ -124,15 +128,15 @@ func (h *Handler) advance(ctx context.Context, read *model.Operation) error {
 // next returns the operation that has to run now: the holder of the lease, or the
 // oldest one that waits, to which it gives the lease. It returns nil when there
 // is none.
-func (h *Handler) next(ctx context.Context, target string, read *model.Operation) (*model.Operation, error) {
+func (h *Handler) next(ctx context.Context, target string, shown model.Operation) (*model.Operation, error) {
 	queue, err := h.Store.Queue(ctx, target)
 	if err != nil || len(queue.Operations) == 0 {
 		return nil, err
 	}
-	if queue.Lease.Holder == read.ID && queue.Lease.Token == read.Token && !read.Ended() && !queue.Lease.Free(h.Now()) {
+	if queue.Lease.Holder == shown.ID && queue.Lease.Token == shown.Token && !shown.Ended() && !queue.Lease.Free(h.Now()) {
 		// Whoever gives the lease anew or ends the operation changes both at once, so what
-		// was read of it before its lease still holds.
-		return read, nil
+		// was shown of it before its lease was read still holds.
+		return &shown, nil
 	}
 	if queue.Lease.Holder != "" {
 		holder, err := h.Store.Operation(ctx, queue.Lease.Holder)
@@ -148,6 +152,10 @@ func (h *Handler) next(ctx context.Context, target string, read *model.Operation
 			// started the machine. Starting it again is harmless.
 			return holder, nil
 		}
+	}
+	if queue.Operations[0] == shown.ID && shown.Status == contract.OperationPending {
+		// What has happened to it since refuses its start.
+		return h.give(ctx, queue.Lease, shown)
 	}
 	return h.first(ctx, queue)
 }
@@ -168,9 +176,14 @@ func (h *Handler) first(ctx context.Context, queue store.Queue) (*model.Operatio
 		// Only a table that was restored has an operation that runs without the lease.
 		return h.takeOver(ctx, operation, queue.Lease, decide.Loss{Why: "nobody held its lease"})
 	}
-	started := decide.Start(*operation, queue.Lease.Token+1, h.Now())
+	return h.give(ctx, queue.Lease, *operation)
+}
+
+// give gives the lease to an operation that waits.
+func (h *Handler) give(ctx context.Context, lease model.Lease, o model.Operation) (*model.Operation, error) {
+	started := decide.Start(o, lease.Token+1, h.Now())
 	started.Execution = h.executionARN(&started)
-	_, take := store.TakeLease(queue.Lease, started.ID, decide.LeaseUntil(started))
+	_, take := store.TakeLease(lease, started.ID, decide.LeaseUntil(started))
 	return &started, h.Store.Commit(ctx, take, store.StartOperation(started))
 }
 
