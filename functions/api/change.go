@@ -38,19 +38,20 @@ type decision struct {
 }
 
 // change decides, and writes what was decided together with the answer under the
-// request's key. decide is called again when what it loaded was changed meanwhile.
+// request's key. decide is called again when what it loaded was changed meanwhile. A
+// request that was answered before is answered so again: its answer is looked for where
+// nothing is written, since what it has done itself may be what is in the way, and the
+// write is refused where there is one.
 func (h *Handler) change(ctx context.Context, r *request,
 	decide func(context.Context) (decision, error)) (answer, error) {
-	if before, err := h.replay(ctx, r); before != nil || err != nil {
-		return value(before), err
-	}
 	for range attempts {
 		d, err := decide(ctx)
-		if err != nil {
-			// The request may have been sent twice, and its twin be what is in the way.
-			if before, trouble := h.replay(ctx, r); before != nil || trouble != nil {
-				return value(before), trouble
+		if err != nil || len(d.writes) == 0 {
+			if before, err := h.replay(ctx, r); before != nil || err != nil {
+				return value(before), err
 			}
+		}
+		if err != nil {
 			return answer{}, err
 		}
 		if len(d.writes) > 0 {
