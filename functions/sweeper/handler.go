@@ -34,8 +34,7 @@ import (
 type Store interface {
 	outcome.Store
 	built.Store
-	OpenOperations(ctx context.Context, p store.Page) ([]store.Open, string, error)
-	Cursor(ctx context.Context) (store.Cursor, error)
+	Agenda(ctx context.Context, p store.Page) (store.Agenda, string, error)
 	Clusters(ctx context.Context, p store.Page) ([]model.Cluster, string, error)
 	Policies(ctx context.Context, cluster string, p store.Page) ([]model.Policy, string, error)
 	PoliciesOfAlarm(ctx context.Context, alarm string, p store.Page) ([]model.Policy, string, error)
@@ -149,14 +148,15 @@ func (l listing) ready() ([]model.Cluster, error) {
 
 // sweep looks at what the table tells of, and keeps how far it came.
 func (h *Handler) sweep(ctx context.Context, clusters listing) ([]Finding, error) {
-	cursor, err := h.Store.Cursor(ctx)
+	agenda, next, err := h.Store.Agenda(ctx, store.Page{Limit: pageSize})
 	if err != nil {
 		return nil, err
 	}
+	cursor := agenda.Cursor
 	after := cursor
 	var found, more []Finding
 	var operationsErr, alarmsErr, roundErr, keepErr error
-	after.Next, found, operationsErr = h.operations(ctx, cursor.Next)
+	after.Next, found, operationsErr = h.operations(ctx, agenda, next)
 	more, alarmsErr = h.alarms(ctx, clusters, !resting(cursor.Round, h.Now()))
 	found = append(found, more...)
 	after.Round, more, roundErr = h.round(ctx, clusters, cursor.Round)

@@ -28,29 +28,34 @@ const (
 )
 
 // operations looks at the open operations, oldest first, from where the last run
-// came to, and returns where it came to.
-func (h *Handler) operations(ctx context.Context, next string) (string, []Finding, error) {
+// came to, and returns where it came to. agenda is its first page, and next the one behind.
+func (h *Handler) operations(ctx context.Context, agenda store.Agenda, next string) (string, []Finding, error) {
 	var found []Finding
 	var failures []error
-	for range pagesMax {
-		open, after, err := h.Store.OpenOperations(ctx, store.Page{Limit: pageSize, Next: next})
-		if err != nil {
+	read := func(next string) (after string) {
+		var err error
+		if agenda, after, err = h.Store.Agenda(ctx, store.Page{Limit: pageSize, Next: next}); err != nil {
 			failures = append(failures, err)
-			next = "" // it may be the place that is not there any more
-			break
+			return "" // it may be the place that is not there any more
 		}
-		for _, each := range open {
+		return after
+	}
+	if agenda.Cursor.Next != "" {
+		next = read(agenda.Cursor.Next)
+	}
+	for page := 1; ; page++ {
+		for _, each := range agenda.Operations {
 			did, err := h.operation(ctx, each)
 			if err != nil {
 				failures = append(failures, fmt.Errorf("looking at operation %s: %w", each.Operation, err))
 			}
 			found = append(found, did...)
 		}
-		if next = after; next == "" {
-			break
+		if next == "" || page == pagesMax {
+			return next, found, errors.Join(failures...)
 		}
+		next = read(next)
 	}
-	return next, found, errors.Join(failures...)
 }
 
 // operation looks at one operation that the index calls open. The index lags, so

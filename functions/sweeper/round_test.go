@@ -129,8 +129,8 @@ func (r *round) later() { r.now = r.now.Add(30 * time.Minute) }
 func TestAnIdleTableIsNotWrittenTo(t *testing.T) {
 	r := newRound(t)
 	r.sweep(sweeper.In{Time: noon})
-	if cursor, err := r.table.Cursor(t.Context()); err != nil || cursor != (store.Cursor{}) {
-		t.Errorf("the cursor is %+v, %v", cursor, err)
+	if agenda, _, err := r.table.Agenda(t.Context(), store.Page{}); err != nil || agenda.Cursor != (store.Cursor{}) {
+		t.Errorf("the agenda is %+v, %v", agenda, err)
 	}
 }
 
@@ -304,7 +304,8 @@ func TestARoundGoesOnBehindAClusterThatIsGone(t *testing.T) {
 	if found := r.sweep(sweeper.In{Time: noon}); len(found) > 0 || len(r.running.asked) != 1 {
 		t.Errorf("found %v, looked at %v", found, r.running.asked)
 	}
-	if cursor, err := r.table.Cursor(t.Context()); err != nil || !cursor.Round.Ended || !cursor.Round.Began.Equal(noon) {
+	agenda, _, err := r.table.Agenda(t.Context(), store.Page{})
+	if cursor := agenda.Cursor; err != nil || !cursor.Round.Ended || !cursor.Round.Began.Equal(noon) {
 		t.Errorf("the cursor is %+v, %v", cursor, err)
 	}
 }

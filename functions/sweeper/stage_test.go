@@ -297,10 +297,10 @@ func (s *stage) onECS() (desired int, definition string) {
 // over checks that nothing is open any more, and no lease is held.
 func (s *stage) over(targets ...string) {
 	s.Helper()
-	open, _, err := s.table.OpenOperations(s.Context(), store.Page{})
+	agenda, _, err := s.table.Agenda(s.Context(), store.Page{})
 	s.do(err)
-	if len(open) > 0 {
-		s.Errorf("still open: %v", open)
+	if len(agenda.Operations) > 0 {
+		s.Errorf("still open: %v", agenda.Operations)
 	}
 	for _, target := range targets {
 		queue, err := s.table.Queue(s.Context(), target)

@@ -20,7 +20,7 @@
 //	lease of a target                  TARGET#target          LEASE                get
 //	open operations on a target        TARGET#target          QUEUE#id             query, with the lease
 //	open operations on all targets     index: OPEN            id                   query, paged
-//	how far the sweeper came           SWEEPER                CURSOR               get
+//	how far the sweeper came           index: OPEN            #CURSOR              query, with those
 //	audit records of a cluster's day   AUDIT#cluster#day      time#eventID         query backwards, paged
 //	audit records of a service's day   index: AUDIT#cluster/service#day  time#eventID  query backwards, paged
 //	where a task came from             TASK#id                TASK                 get

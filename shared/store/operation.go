@@ -52,8 +52,10 @@ type Round struct {
 	Ended   bool      `json:"ended,omitempty"`
 }
 
-// KeepCursor keeps how far the sweeper came.
-func KeepCursor(c Cursor) Write { return put(cursorKey, c, nil, condition{}, nil) }
+// KeepCursor keeps how far the sweeper came, before the open operations in the index.
+func KeepCursor(c Cursor) Write {
+	return put(cursorKey, c, indexed(openPartition, cursorSort), condition{}, nil)
+}
 
 var open = condition{"#status IN (:pending, :running)", map[string]types.AttributeValue{
 	":pending": text(string(contract.OperationPending)),

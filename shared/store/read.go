@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"portolan/shared/contract"
-	"portolan/shared/fault"
 	"portolan/shared/model"
 )
 
@@ -43,6 +42,9 @@ func queueKey(target, operation string) key {
 const openPartition = "OPEN"
 
 var cursorKey = key{"SWEEPER", "CURSOR"}
+
+// cursorSort comes before the id of each operation.
+const cursorSort = "#CURSOR"
 
 func taskKey(task string) key { return key{join("TASK", task), "TASK"} }
 
@@ -209,16 +211,32 @@ func (s *Store) Queue(ctx context.Context, target string) (Queue, error) {
 	return q, err
 }
 
-// OpenOperations lists the operations that have not ended, on all targets, oldest
-// first.
-func (s *Store) OpenOperations(ctx context.Context, p Page) ([]Open, string, error) {
-	return page[Open](ctx, s, query{partition: openPartition, index: true}, p)
+// An Agenda is what the sweeper has before it: how far it came, and operations that have
+// not ended, on all targets, oldest first.
+type Agenda struct {
+	Cursor     Cursor
+	Operations []Open
 }
 
-// Cursor returns how far the sweeper came; it starts at the beginning.
-func (s *Store) Cursor(ctx context.Context) (Cursor, error) {
-	var out Cursor
-	return out, fault.IgnoreNotFound(s.get(ctx, cursorKey, &out, "the sweeper's cursor"))
+// Agenda reads a page of the sweeper's agenda; the first one has the cursor, which is at the
+// beginning until one was kept. The index that it reads lags: the cursor may be an older one.
+func (s *Store) Agenda(ctx context.Context, p Page) (Agenda, string, error) {
+	var out Agenda
+	items, next, err := s.items(ctx, query{partition: openPartition, index: true}, p)
+	if err != nil {
+		return out, "", err
+	}
+	for _, item := range items {
+		if textOf(item["PK"]) == cursorKey.partition {
+			err = decode(item, &out.Cursor)
+		} else {
+			out.Operations, err = appendDecoded(out.Operations, item)
+		}
+		if err != nil {
+			return Agenda{}, "", err
+		}
+	}
+	return out, next, nil
 }
 
 // Audit lists what was done to a cluster, or to one service of it, on one day,
