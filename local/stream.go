@@ -199,12 +199,7 @@ func outline(record *dynamodb.Record) map[string]any {
 }
 
 func (m *mapping) passes(record []byte) bool {
-	for _, pattern := range m.filters {
-		if pattern.Matches(record) {
-			return true
-		}
-	}
-	return len(m.filters) == 0
+	return len(m.filters) == 0 || events.AnyMatches(m.filters, record)
 }
 
 // giveUp tells the dead-letter queue of a record and goes on behind it. As with

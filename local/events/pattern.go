@@ -118,14 +118,17 @@ func parseField(name string, value any, depth int) (field, error) {
 }
 
 // Matches tells whether the pattern selects the event, a JSON object.
-func (p Pattern) Matches(event []byte) bool {
+func (p Pattern) Matches(event []byte) bool { return AnyMatches([]Pattern{p}, event) }
+
+// AnyMatches tells whether one of the patterns selects the event, a JSON object.
+func AnyMatches(patterns []Pattern, event []byte) bool {
 	decoder := json.NewDecoder(bytes.NewReader(event))
 	decoder.UseNumber()
 	var value map[string]any
 	if decoder.Decode(&value) != nil {
 		return false
 	}
-	return p.matches(value)
+	return slices.ContainsFunc(patterns, func(p Pattern) bool { return p.matches(value) })
 }
 
 // Unknown stands for a member of an event that nobody has decoded yet.
