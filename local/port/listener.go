@@ -109,7 +109,7 @@ func (l *Listener) serve(conn net.Conn) {
 		_ = conn.Close()
 		return
 	}
-	isOurs := true
+	isOurs, caller := true, conn.RemoteAddr().String()
 	for first := true; isOurs; first = false {
 		if _, err := reader.Peek(1); err != nil || first && !l.wait(conn) {
 			break
@@ -118,7 +118,7 @@ func (l *Listener) serve(conn net.Conn) {
 		if request, isOurs = l.read(reader); request == nil {
 			break
 		}
-		request.RemoteAddr = conn.RemoteAddr().String()
+		request.RemoteAddr = caller
 		if !l.answer(conn, request) {
 			break
 		}

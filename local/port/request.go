@@ -56,7 +56,7 @@ func parse(head string) (*http.Request, bool) {
 	for count := 0; rest != ""; count++ {
 		line, rest, _ = strings.Cut(rest, "\r\n")
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || !isToken(name) || count == headersMax {
+		if !ok || !isOf(&ofTokens, name) || count == headersMax {
 			return nil, false
 		}
 		value = strings.Trim(value, " \t")
@@ -71,7 +71,7 @@ func parse(head string) (*http.Request, bool) {
 func add(request *http.Request, name, value string) bool {
 	switch name {
 	case "Host":
-		if request.Host != "" || !isHost(value) {
+		if request.Host != "" || !isOf(&ofHosts, value) {
 			return false
 		}
 		request.Host = value // which net/http keeps here alone
@@ -93,23 +93,27 @@ func add(request *http.Request, name, value string) bool {
 	return true
 }
 
-// isToken says whether text may be a header's name.
-func isToken(text string) bool {
-	for i := range len(text) {
-		c := text[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
-			return false
-		}
+const lettersAndDigits = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+// What may be in a header's name, and in an address as callers write it:
+// https://www.rfc-editor.org/rfc/rfc9110#name-tokens.
+var (
+	ofTokens = among(lettersAndDigits + "!#$%&'*+-.^_`|~")
+	ofHosts  = among(lettersAndDigits + ".-:[]")
+)
+
+// among is true at each of the bytes.
+func among(bytes string) (set [256]bool) {
+	for i := range len(bytes) {
+		set[bytes[i]] = true
 	}
-	return text != ""
+	return set
 }
 
-// isHost says whether text is an address as callers write it.
-func isHost(text string) bool {
+// isOf says whether text is not empty, and each of its bytes in the set.
+func isOf(set *[256]bool, text string) bool {
 	for i := range len(text) {
-		c := text[i]
-		isLetter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !isLetter && (c < '0' || c > '9') && strings.IndexByte(".-:[]", c) < 0 {
+		if !set[text[i]] {
 			return false
 		}
 	}

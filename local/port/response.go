@@ -52,8 +52,10 @@ func (w *response) encode() []byte {
 			continue
 		}
 		for _, value := range values {
-			out = append(append(append(out, "\r\n"...), name...), ": "...)
-			out = append(out, oneLine.Replace(value)...)
+			if strings.ContainsAny(value, "\r\n") {
+				value = oneLine.Replace(value)
+			}
+			out = append(append(append(append(out, "\r\n"...), name...), ": "...), value...)
 		}
 	}
 	return append(append(out, "\r\n\r\n"...), w.body...)
