@@ -51,31 +51,43 @@ func parse(head string) (*http.Request, bool) {
 	if line != "POST / HTTP/1.1" {
 		return nil, false
 	}
+	count := strings.Count(head, "\r\n")
+	if count > headersMax {
+		return nil, false
+	}
 	request := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/"}, RequestURI: "/", Proto: "HTTP/1.1",
-		ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, 12), ContentLength: -1}
-	for count := 0; rest != ""; count++ {
+		ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, count), ContentLength: -1}
+	values := make([]string, 0, count) // of all headers, in one allocation
+	for rest != "" {
 		line, rest, _ = strings.Cut(rest, "\r\n")
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || !isOf(&ofTokens, name) || count == headersMax {
+		if !ok || !isOf(&ofTokens, name) {
 			return nil, false
 		}
-		value = strings.Trim(value, " \t")
-		if !isText(value) || !add(request, textproto.CanonicalMIMEHeaderKey(name), value) {
+		name, value = textproto.CanonicalMIMEHeaderKey(name), strings.Trim(value, " \t")
+		if !isText(value) || !heed(request, name, value) {
 			return nil, false
+		}
+		switch before := request.Header[name]; {
+		case name == "Host": // which net/http keeps as a field alone
+		case before != nil:
+			request.Header[name] = append(before, value)
+		default:
+			values = append(values, value)
+			request.Header[name] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
 	return request, request.Host != "" && request.ContentLength >= 0
 }
 
-// add adds a header, unless it asks for more than an answer.
-func add(request *http.Request, name, value string) bool {
+// heed does as a header says, unless it asks for more than an answer.
+func heed(request *http.Request, name, value string) bool {
 	switch name {
 	case "Host":
 		if request.Host != "" || !isOf(&ofHosts, value) {
 			return false
 		}
-		request.Host = value // which net/http keeps here alone
-		return true
+		request.Host = value
 	case "Content-Length":
 		length, err := strconv.ParseUint(value, 10, 31)
 		if err != nil || length > bodyMax || request.ContentLength >= 0 {
@@ -89,7 +101,6 @@ func add(request *http.Request, name, value string) bool {
 	case "Transfer-Encoding", "Expect", "Upgrade", "Trailer", "Te", "Pragma":
 		return false
 	}
-	request.Header[name] = append(request.Header[name], value)
 	return true
 }
 

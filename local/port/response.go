@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +34,24 @@ func (w *response) Write(p []byte) (int, error) {
 
 var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 
+// A date is a second as it stands in an answer.
+type date struct {
+	second int64
+	text   string
+}
+
+var lastDate atomic.Pointer[date]
+
+// dateOf is a time as it stands in an answer. Most answers share it with the one before.
+func dateOf(t time.Time) string {
+	if last := lastDate.Load(); last != nil && last.second == t.Unix() {
+		return last.text
+	}
+	next := &date{t.Unix(), t.UTC().Format(http.TimeFormat)}
+	lastDate.Store(next)
+	return next.text
+}
+
 // encode is the answer as it goes over the wire.
 func (w *response) encode() []byte {
 	w.WriteHeader(http.StatusOK)
@@ -41,7 +60,7 @@ func (w *response) encode() []byte {
 	out = strconv.AppendInt(out, int64(w.status), 10)
 	out = append(append(out, ' '), http.StatusText(w.status)...)
 	out = append(out, "\r\nDate: "...)
-	out = time.Now().UTC().AppendFormat(out, http.TimeFormat)
+	out = append(out, dateOf(time.Now())...)
 	out = append(out, "\r\nContent-Length: "...)
 	out = strconv.AppendInt(out, int64(len(w.body)), 10)
 	if w.header["Content-Type"] == nil && len(w.body) > 0 {
