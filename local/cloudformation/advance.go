@@ -80,7 +80,8 @@ func (s *Service) later(st *stack, r *resource, err error) error {
 		}
 		return s.failResource(st, r, reason)
 	}
-	r.Due = s.now().Add(pollEvery)
+	lasted := s.patience(r.Type) - r.GiveUp.Sub(s.now())
+	r.Due = s.now().Add(min(max(lasted/8, pollEvery), pollMost))
 	return s.stacks.Put(st)
 }
 

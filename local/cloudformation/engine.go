@@ -9,8 +9,10 @@ import (
 )
 
 const (
-	// pollEvery is how often a Pending resource is looked at again.
+	// pollEvery and pollMost are how often a Pending resource is looked at again: the longer
+	// it has been Pending, the more rarely.
 	pollEvery = 5 * time.Second
+	pollMost  = 30 * time.Second
 	// stackDelay is how long a stack takes to begin and to end an operation.
 	stackDelay = time.Second
 	// resourceDelay is how long after its turn came a resource's call is made.
