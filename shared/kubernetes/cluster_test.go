@@ -158,6 +158,10 @@ func TestGlanceMakesFewRequests(t *testing.T) {
 	if len(seen) != len(names) || f.requests.Load() > 2 {
 		t.Errorf("%d requests saw %d services", f.requests.Load(), len(seen))
 	}
+	f.requests.Store(0)
+	if seen, err := f.driver.Glance(t.Context(), f.ref, names); err != nil || len(seen) != len(names) || f.requests.Load() > 1 {
+		t.Errorf("where all are Deployments, %d requests saw %d services, %v", f.requests.Load(), len(seen), err)
+	}
 	if one := seen["web-2"]; one.Desired != 1 || one.Rollout.Release != 1 || one.Foreign != "" {
 		t.Errorf("got %+v", one)
 	}

@@ -16,9 +16,10 @@ const (
 )
 
 // Glance implements orchestrator.Glancer. It makes one request for each 250 Deployments
-// of Portolan's and one for its DaemonSets, however many services are asked for; for one
-// service it asks for that one. Scaler is told, too: with one, the number of tasks is no
-// drift. Credentials that do not see all namespaces see the services of the cluster's own.
+// of Portolan's, and one for its DaemonSets where not all of the services are Deployments,
+// however many are asked for; for one service it asks for that one. Scaler is told, too: with
+// one, the number of tasks is no drift. Credentials that do not see all namespaces see the
+// services of the cluster's own.
 func (d *Driver) Glance(ctx context.Context, cluster orchestrator.ClusterRef, names []string) (map[string]orchestrator.Observation, error) {
 	c, err := d.connect(ctx, cluster)
 	if err != nil {
@@ -28,63 +29,77 @@ func (d *Driver) Glance(ctx context.Context, cluster orchestrator.ClusterRef, na
 	if len(names) == 1 {
 		only = names[0]
 	}
-	all, err := c.workloads(ctx, "", only)
-	if denied(err) {
-		all, err = c.workloads(ctx, namespaceOf(orchestrator.ServiceRef{Cluster: cluster}), only)
-	}
-	if err != nil {
-		return nil, err
-	}
-	wanted := map[string]bool{}
+	missing := map[string]bool{}
 	for _, name := range names {
-		wanted[name] = true
+		missing[name] = true
 	}
 	seen := map[string]orchestrator.Observation{}
-	for _, w := range all {
-		if !wanted[w.Name] || w.Labels[labelService] != w.Name {
-			continue
+	for _, k := range []kind{deployments, daemonSets} {
+		all, err := c.workloads(ctx, k, "", only)
+		if denied(err) {
+			all, err = c.workloads(ctx, k, namespaceOf(orchestrator.ServiceRef{Cluster: cluster}), only)
 		}
-		o := orchestrator.Observation{Desired: w.desired, Running: w.current, Foreign: w.foreign(), Scaler: scalerOf(w)}
-		if o.Foreign == "" {
-			o.Rollout.Release = releaseOf(w.Annotations)
+		if err != nil {
+			return nil, err
 		}
-		seen[w.Name] = o
+		for _, w := range all {
+			if missing[w.Name] && w.Labels[labelService] == w.Name {
+				seen[w.Name] = w.glance()
+			}
+		}
+		for name := range seen {
+			delete(missing, name)
+		}
+		if len(missing) == 0 {
+			break
+		}
 	}
 	return seen, nil
 }
 
-// workloads lists the workloads of the cluster's services, or of only one of them.
-func (c *connection) workloads(ctx context.Context, namespace, only string) ([]*workload, error) {
-	ours := labelManagedBy + "=" + manager + "," + labelPartOf + "=" + c.cluster.Name
+// glance is what a look from afar sees of a workload.
+func (w *workload) glance() orchestrator.Observation {
+	o := orchestrator.Observation{Desired: w.desired, Running: w.current, Foreign: w.foreign(), Scaler: scalerOf(w)}
+	if o.Foreign == "" {
+		o.Rollout.Release = releaseOf(w.Annotations)
+	}
+	return o
+}
+
+// workloads lists the Deployments or the DaemonSets of the cluster's services, or of only
+// one of them.
+func (c *connection) workloads(ctx context.Context, k kind, namespace, only string) ([]*workload, error) {
+	s := selection{labels: labelManagedBy + "=" + manager + "," + labelPartOf + "=" + c.cluster.Name, limit: workloadsPage}
 	if only != "" {
-		ours += "," + labelService + "=" + only
+		s.labels += "," + labelService + "=" + only
 	}
 	var all []*workload
-	s := selection{labels: ours, limit: workloadsPage}
 	for range workloadsPages {
-		var page apps.DeploymentList
-		if err := c.list(ctx, deployments, namespace, s, &page); err != nil {
+		page, next, err := c.pageOf(ctx, k, namespace, s)
+		if err != nil {
 			return nil, err
 		}
-		for i := range page.Items {
-			all = append(all, deploymentSeen(&page.Items[i]))
-		}
-		if s.next = page.Continue; s.next == "" {
-			break
-		}
-	}
-	s = selection{labels: ours, limit: workloadsPage}
-	for range workloadsPages {
-		var page apps.DaemonSetList
-		if err := c.list(ctx, daemonSets, namespace, s, &page); err != nil {
-			return nil, err
-		}
-		for i := range page.Items {
-			all = append(all, daemonSetSeen(&page.Items[i]))
-		}
-		if s.next = page.Continue; s.next == "" {
+		all = append(all, page...)
+		if s.next = next; next == "" {
 			break
 		}
 	}
 	return all, nil
+}
+
+func (c *connection) pageOf(ctx context.Context, k kind, namespace string, s selection) (page []*workload, next string, err error) {
+	if k == daemonSets {
+		var list apps.DaemonSetList
+		err = c.list(ctx, k, namespace, s, &list)
+		for i := range list.Items {
+			page = append(page, daemonSetSeen(&list.Items[i]))
+		}
+		return page, list.Continue, err
+	}
+	var list apps.DeploymentList
+	err = c.list(ctx, k, namespace, s, &list)
+	for i := range list.Items {
+		page = append(page, deploymentSeen(&list.Items[i]))
+	}
+	return page, list.Continue, err
 }
