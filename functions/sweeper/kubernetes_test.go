@@ -160,7 +160,7 @@ func TestDriftOnKubernetesIsReportedWithoutTheVerb(t *testing.T) {
 	})
 }
 
-// A page of services costs two lists, and each of them that differs two more.
+// A page of services that are all Deployments costs one list, and each that differs one more.
 func TestLookingAtServicesOnKubernetesTakesFewLists(t *testing.T) {
 	inHarbour(t, nil, func(h *harbour) {
 		for n := range 120 {
@@ -169,7 +169,7 @@ func TestLookingAtServicesOnKubernetesTakesFewLists(t *testing.T) {
 		h.byHand(http.MethodPatch, deployment("web-007")+"/scale", scaled)
 		h.asked.Store(0)
 		h.sweep(sweeper.In{Time: noon})
-		if asked := h.asked.Load(); asked != 6 || h.readService("web-007").Drift == "" {
+		if asked := h.asked.Load(); asked != 3 || h.readService("web-007").Drift == "" {
 			t.Errorf("%d requests", asked)
 		}
 	})

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// roundEvery is how often a round begins, a little less than the half hour that is
-	// promised, since runs of the schedule are not punctual.
-	roundEvery = 30*time.Minute - period/2
+	// roundEvery is how often a round begins: with the first run of each half hour, which may
+	// be the one that counts orphans and lists the clusters anyway.
+	roundEvery = 30 * time.Minute
 
 	// looksMax bounds how many services, bindings and clusters one run looks at; the
 	// next run goes on behind them.
@@ -69,7 +69,7 @@ func (h *Handler) round(ctx context.Context, clusters listing, r store.Round) (s
 
 // resting says whether the last round is over, and the next one not due.
 func resting(r store.Round, now time.Time) bool {
-	return r.Ended && now.Sub(r.Began) < roundEvery
+	return r.Ended && !r.Began.Before(now.Truncate(roundEvery))
 }
 
 // cluster looks at one cluster, from a page of its services and bindings on, and says
