@@ -87,6 +87,7 @@ func (c *connection) workloads(ctx context.Context, k kind, namespace, only stri
 	return all, nil
 }
 
+// pageOf lists one page of them, and where the next one begins.
 func (c *connection) pageOf(ctx context.Context, k kind, namespace string, s selection) (page []*workload, next string, err error) {
 	if k == daemonSets {
 		var list apps.DaemonSetList
