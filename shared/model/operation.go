@@ -38,7 +38,7 @@ type Operation struct {
 	// Release is the release that a deploy operation was asked to roll out.
 	Release int64 `json:"release,omitempty"`
 
-	// Parent is the operation that asked for this one and waits for its end.
+	// Parent is the operation that asked for this one and may wait for its end.
 	Parent string `json:"parent,omitempty"`
 
 	// Token is the fencing token under which the operation holds its target's
@@ -69,6 +69,10 @@ func (o *Operation) Ended() bool {
 	}
 	return false
 }
+
+// Awaited says whether somebody may wait for the operation's end: an operation that asked
+// for it, or one whose wish it carries out too.
+func (o *Operation) Awaited() bool { return o.Parent != "" || len(o.Joined) > 0 }
 
 // ExecutionName is the name of the state machine's execution: the operation's id,
 // and the number of the attempt behind it from the second on.

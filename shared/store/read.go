@@ -82,10 +82,12 @@ type Belongings struct {
 }
 
 // Belongings lists what belongs to a cluster in one go: first its bindings, then its
-// services, each by name. A page counts what stands between them too.
+// services, each by name. A page counts what stands between them too, but does not carry
+// it: the cluster, which alone has facts, and its policies, which alone name an alarm.
 func (s *Store) Belongings(ctx context.Context, cluster string, p Page) (Belongings, string, error) {
 	var out Belongings
-	items, next, err := s.items(ctx, query{partition: join("CLUSTER", cluster)}, p)
+	q := query{partition: join("CLUSTER", cluster), filter: "attribute_not_exists(facts) AND attribute_not_exists(spec.alarm)"}
+	items, next, err := s.items(ctx, q, p)
 	if err != nil {
 		return out, "", err
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -83,6 +82,7 @@ type query struct {
 	prefix    string // of the sort key; empty for all
 	index     bool
 	backwards bool
+	filter    string // of what is read; empty for all
 }
 
 // page reads one page of a query; T's fields are those of the items.
@@ -106,12 +106,10 @@ func (s *Store) items(ctx context.Context, q query, p Page) ([]map[string]types.
 	if q.index {
 		pk, sk = "GSI1PK", "GSI1SK"
 	}
-	condition := "#pk = :pk"
-	names := map[string]string{"#pk": pk}
+	condition := pk + " = :pk"
 	values := map[string]types.AttributeValue{":pk": &types.AttributeValueMemberS{Value: q.partition}}
 	if q.prefix != "" {
-		condition += " AND begins_with(#sk, :sk)"
-		names["#sk"] = sk
+		condition += " AND begins_with(" + sk + ", :sk)"
 		values[":sk"] = &types.AttributeValueMemberS{Value: q.prefix}
 	}
 	start, err := decodeNext(p.Next)
@@ -119,9 +117,11 @@ func (s *Store) items(ctx context.Context, q query, p Page) ([]map[string]types.
 		return nil, "", err
 	}
 	in := &dynamodb.QueryInput{
-		TableName: &s.table, KeyConditionExpression: &condition,
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values,
+		TableName: &s.table, KeyConditionExpression: &condition, ExpressionAttributeValues: values,
 		ExclusiveStartKey: start, Limit: ptr(p.limit()), ScanIndexForward: ptr(!q.backwards),
+	}
+	if q.filter != "" {
+		in.FilterExpression = &q.filter
 	}
 	if q.index {
 		in.IndexName = ptr(Index)
@@ -180,34 +180,6 @@ func encodeNext(last map[string]types.AttributeValue) (string, error) {
 	}
 	text, err := json.Marshal(parts)
 	return base64.RawURLEncoding.EncodeToString(text), err
-}
-
-// encode turns v into an item's attributes under its JSON names.
-func encode(v any) (map[string]types.AttributeValue, error) {
-	item, err := attributevalue.MarshalMapWithOptions(v, func(o *attributevalue.EncoderOptions) {
-		o.TagKey = "json"
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encoding %T: %w", v, err)
-	}
-	return item, nil
-}
-
-func decode(item map[string]types.AttributeValue, out any) error {
-	err := attributevalue.UnmarshalMapWithOptions(item, out, func(o *attributevalue.DecoderOptions) {
-		o.TagKey = "json"
-	})
-	if err != nil {
-		return fmt.Errorf("decoding %T: %w", out, err)
-	}
-	return nil
-}
-
-// appendDecoded appends what an item is to things of its kind.
-func appendDecoded[T any](things []T, item map[string]types.AttributeValue) ([]T, error) {
-	var thing T
-	err := decode(item, &thing)
-	return append(things, thing), err
 }
 
 // textOf is an attribute's text, or empty where it is none.
