@@ -213,8 +213,12 @@ func TestSurvey(t *testing.T) {
 		"metadata": document{"name": "alone"},
 		"spec":     document{"containers": []document{{"name": "alone", "image": "registry.example.com/alone:1"}}},
 	})
+	f.requests.Store(0)
 	s, err := f.driver.Survey(t.Context(), f.ref, []contract.Verb{contract.VerbDeploy, contract.VerbDrain, contract.VerbRepair})
 	f.must(err)
+	if n := f.requests.Load(); n > 20 {
+		t.Errorf("%d requests, although an administrator is asked for all rights at once", n)
+	}
 	if !strings.HasPrefix(s.Version, "v1.") || s.Nodes != nodesWanted || len(s.Missing) != 0 || s.More != 0 {
 		t.Errorf("got version %s, %d nodes, missing %q, %d more", s.Version, s.Nodes, s.Missing, s.More)
 	}

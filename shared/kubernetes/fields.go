@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -152,7 +153,41 @@ func applied(entries []meta.ManagedFieldsEntry) *meta.ManagedFieldsEntry {
 // untouched says whether the fields that we applied are ours still, all of them.
 func untouched(o meta.ObjectMeta) bool {
 	entry := applied(o.ManagedFields)
-	return entry != nil && fieldsDigest(ownedFields(*entry)) == o.Annotations[annotationFields]
+	return entry != nil && ownedDigest(*entry) == o.Annotations[annotationFields]
+}
+
+// digests are those of trees of fields that were read before. A cluster at rest shows the
+// same ones with each look, and to read one costs as much as the rest of its object.
+var digests struct {
+	sync.Mutex
+	ofTree map[string]string
+}
+
+// digestsMax bounds how many digests are kept, and keptTreeMax of how large trees, in bytes.
+const (
+	digestsMax  = 500
+	keptTreeMax = 16 << 10
+)
+
+// ownedDigest is the digest of ownedFields.
+func ownedDigest(entry meta.ManagedFieldsEntry) string {
+	if entry.FieldsV1 == nil {
+		return fieldsDigest(nil)
+	}
+	tree := entry.FieldsV1.GetRawBytes()
+	digests.Lock()
+	defer digests.Unlock()
+	if known, ok := digests.ofTree[string(tree)]; ok {
+		return known
+	}
+	if digests.ofTree == nil || len(digests.ofTree) >= digestsMax {
+		digests.ofTree = map[string]string{}
+	}
+	made := fieldsDigest(ownedFields(entry))
+	if len(tree) <= keptTreeMax {
+		digests.ofTree[string(tree)] = made
+	}
+	return made
 }
 
 // ownersOf returns the managers of a field that is in no list.

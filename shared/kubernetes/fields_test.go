@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -22,5 +23,21 @@ func TestAnEntryOwnsWhatItsFieldsName(t *testing.T) {
 	}
 	if owns(meta.ManagedFieldsEntry{}, replicasField) {
 		t.Error("an entry without fields has the replicas")
+	}
+}
+
+// Whether a digest was kept or is made anew, it is the same.
+func TestADigestIsOfItsTree(t *testing.T) {
+	for range 2 {
+		for i := range digestsMax + 1 {
+			entry := meta.ManagedFieldsEntry{FieldsV1: &meta.FieldsV1{}}
+			entry.FieldsV1.SetRawBytes(fmt.Appendf(nil, `{"f:spec":{"f:field%d":{}}}`, i))
+			if got, want := ownedDigest(entry), fieldsDigest(ownedFields(entry)); got != want {
+				t.Fatalf("the digest of tree %d is %s, want %s", i, got, want)
+			}
+		}
+	}
+	if len(digests.ofTree) > digestsMax {
+		t.Errorf("%d digests are kept", len(digests.ofTree))
 	}
 }

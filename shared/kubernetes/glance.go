@@ -3,7 +3,8 @@ package kubernetes
 import (
 	"context"
 
-	apps "k8s.io/api/apps/v1"
+	core "k8s.io/api/core/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"portolan/shared/orchestrator"
 )
@@ -88,19 +89,54 @@ func (c *connection) workloads(ctx context.Context, k kind, namespace, only stri
 }
 
 // pageOf lists one page of them, and where the next one begins.
-func (c *connection) pageOf(ctx context.Context, k kind, namespace string, s selection) (page []*workload, next string, err error) {
-	if k == daemonSets {
-		var list apps.DaemonSetList
-		err = c.list(ctx, k, namespace, s, &list)
-		for i := range list.Items {
-			page = append(page, daemonSetSeen(&list.Items[i]))
-		}
-		return page, list.Continue, err
+func (c *connection) pageOf(ctx context.Context, k kind, namespace string, s selection) ([]*workload, string, error) {
+	var list struct {
+		Metadata meta.ListMeta `json:"metadata"`
+		Items    []afar        `json:"items"`
 	}
-	var list apps.DeploymentList
-	err = c.list(ctx, k, namespace, s, &list)
+	err := c.list(ctx, k, namespace, s, &list)
+	page := make([]*workload, 0, len(list.Items))
 	for i := range list.Items {
-		page = append(page, deploymentSeen(&list.Items[i]))
+		page = append(page, list.Items[i].seen(k))
 	}
-	return page, list.Continue, err
+	return page, list.Metadata.Continue, err
+}
+
+// An afar is what a look from afar reads of a Deployment or a DaemonSet. Most of the answer is
+// passed over, which costs a part of reading it.
+type afar struct {
+	Metadata meta.ObjectMeta `json:"metadata"`
+	Spec     struct {
+		Replicas *int `json:"replicas"`
+		Template struct {
+			Metadata struct {
+				Annotations map[string]string `json:"annotations"`
+			} `json:"metadata"`
+			Spec struct {
+				Containers []struct {
+					Image string `json:"image"`
+				} `json:"containers"`
+			} `json:"spec"`
+		} `json:"template"`
+	} `json:"spec"`
+	Status struct {
+		Replicas               int `json:"replicas"`
+		DesiredNumberScheduled int `json:"desiredNumberScheduled"`
+		CurrentNumberScheduled int `json:"currentNumberScheduled"`
+	} `json:"status"`
+}
+
+func (a *afar) seen(k kind) *workload {
+	w := &workload{ObjectMeta: a.Metadata, kind: k, desired: 1, current: a.Status.Replicas}
+	switch {
+	case k == daemonSets:
+		w.desired, w.current = a.Status.DesiredNumberScheduled, a.Status.CurrentNumberScheduled
+	case a.Spec.Replicas != nil:
+		w.desired = *a.Spec.Replicas
+	}
+	w.template.Annotations = a.Spec.Template.Metadata.Annotations
+	for _, container := range a.Spec.Template.Spec.Containers {
+		w.template.Spec.Containers = append(w.template.Spec.Containers, core.Container{Image: container.Image})
+	}
+	return w
 }

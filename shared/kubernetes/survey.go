@@ -27,7 +27,8 @@ const (
 )
 
 // Survey implements orchestrator.Surveyor. It makes some 13 requests for a small
-// cluster and 180 at most to look, and one for each right that the verbs take, some 60.
+// cluster and 180 at most to look, and one for each right that the verbs take, some 60, unless
+// the credentials are an administrator's.
 func (d *Driver) Survey(ctx context.Context, cluster orchestrator.ClusterRef, verbs []contract.Verb) (orchestrator.Survey, error) {
 	c, err := d.connect(ctx, cluster)
 	if err != nil {

@@ -21,8 +21,8 @@ const retries = 2
 // asJSON is what we send, but for changes, which have types of their own.
 const asJSON = "application/json"
 
-// do sends a request and reads the answer into an object, unless it is nil.
-func (c *connection) do(ctx context.Context, r *rest.Request, into runtime.Object, doing, verb string, k kind, namespace string) error {
+// do sends a request and reads the answer into an object, or a part of one, unless it is nil.
+func (c *connection) do(ctx context.Context, r *rest.Request, into any, doing, verb string, k kind, namespace string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestDeadline)
 	defer cancel()
 	result := r.MaxRetries(retries).Do(ctx)
@@ -39,7 +39,7 @@ func (c *connection) do(ctx context.Context, r *rest.Request, into runtime.Objec
 
 // decodeInto reads an answer whose kind is known, since it was asked for. The client's own way
 // reads each answer once more before, to find out its kind.
-func decodeInto(result rest.Result, into runtime.Object) error {
+func decodeInto(result rest.Result, into any) error {
 	raw, err := result.Raw()
 	if err != nil {
 		return err
@@ -47,7 +47,9 @@ func decodeInto(result rest.Result, into runtime.Object) error {
 	if err := json.Unmarshal(raw, into); err != nil {
 		return err
 	}
-	into.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
+	if object, ok := into.(runtime.Object); ok {
+		object.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
+	}
 	return nil
 }
 
@@ -61,7 +63,7 @@ type selection struct {
 	limit                int
 }
 
-func (c *connection) list(ctx context.Context, k kind, namespace string, s selection, into runtime.Object) error {
+func (c *connection) list(ctx context.Context, k kind, namespace string, s selection, into any) error {
 	request := c.client.Get().AbsPath(k.path(namespace)...).Param("limit", limitOf(s.limit))
 	for name, value := range map[string]string{"labelSelector": s.labels, "fieldSelector": s.fields, "continue": s.next} {
 		if value != "" {
