@@ -87,6 +87,24 @@ func (c *connection) moving(ctx context.Context, on []swarm.Task) ([]swarm.Servi
 // keepAway moves the tasks of a service away from a node, and tries it anew where the
 // swarm has given it up.
 func (c *connection) keepAway(ctx context.Context, s *swarm.Service, node string) error {
+	return c.changeService(ctx, s, func(s *swarm.Service) error { return c.keepAwayAsRead(ctx, s, node) })
+}
+
+// changeService changes a service. One that the swarm itself changed since it was read, as it
+// does for some moments after another manager leads, is read again.
+func (c *connection) changeService(ctx context.Context, s *swarm.Service, change func(*swarm.Service) error) error {
+	ref := orchestrator.ServiceRef{Cluster: c.cluster, Name: s.Spec.Name}
+	return untilInSequence(func(again bool) (err error) {
+		if again {
+			if s, err = c.service(ctx, ref); err != nil || s == nil {
+				return err
+			}
+		}
+		return change(s)
+	})
+}
+
+func (c *connection) keepAwayAsRead(ctx context.Context, s *swarm.Service, node string) error {
 	away := drained + node
 	spec, err := c.remembering(ctx, orchestrator.ServiceRef{Cluster: c.cluster, Name: s.Spec.Name}, s)
 	if err != nil {
@@ -141,15 +159,19 @@ func (c *connection) letBack(ctx context.Context, node string) error {
 		if changes++; changes > movesMax {
 			return fault.New(fault.Unavailable, "more than %d services keep away from node %q: try again for the rest", movesMax, node)
 		}
-		spec, err := c.remembering(ctx, orchestrator.ServiceRef{Cluster: c.cluster, Name: s.Spec.Name}, s)
-		if err != nil {
-			return err
-		}
-		constraints := &spec.TaskTemplate.Placement.Constraints
-		*constraints = slices.DeleteFunc(*constraints, func(one string) bool { return one == away })
-		if err := fault.IgnoreNotFound(c.update(ctx, s, spec)); err != nil {
+		if err := c.changeService(ctx, s, func(s *swarm.Service) error { return c.letBackAsRead(ctx, s, away) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (c *connection) letBackAsRead(ctx context.Context, s *swarm.Service, away string) error {
+	spec, err := c.remembering(ctx, orchestrator.ServiceRef{Cluster: c.cluster, Name: s.Spec.Name}, s)
+	if err != nil {
+		return err
+	}
+	constraints := &spec.TaskTemplate.Placement.Constraints
+	*constraints = slices.DeleteFunc(*constraints, func(one string) bool { return one == away })
+	return fault.IgnoreNotFound(c.update(ctx, s, spec))
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -561,6 +562,47 @@ func TestANodeThatChangesMeanwhile(t *testing.T) {
 			b.Errorf("the node is %+v", spec)
 		}
 	})
+}
+
+// A service changes between the look at it and its change, as the swarm itself changes it for
+// some moments after another manager leads.
+func TestAServiceThatChangesMeanwhile(t *testing.T) {
+	inSwarm(t, 1, 2, func(b *bench) {
+		b.apply(b.release("web", 2, nil))
+		b.healthy("web", 2)
+		worker, left := b.nodeOf(1), 0
+		b.wrap = func(next http.RoundTripper) http.RoundTripper {
+			return before{next, func(r *http.Request) {
+				if left > 0 && strings.Contains(r.URL.Path, "/services/") && strings.HasSuffix(r.URL.Path, "/update") {
+					left--
+					b.labelService("web", "rack", fmt.Sprint(left))
+				}
+			}}
+		}
+		b.driver = b.newDriver()
+		for _, change := range []func(context.Context, orchestrator.NodeRef) error{b.driver.Drain, b.driver.Uncordon} {
+			left = 2
+			if err := change(b.Context(), worker); err != nil || left != 0 {
+				b.Errorf("%d changes are left, %v", left, err)
+			}
+		}
+	})
+}
+
+// labelService labels a service past Portolan.
+func (b *bench) labelService(name, label, value string) {
+	b.Helper()
+	out, err := b.by(0).ServiceInspect(b.Context(), name, client.ServiceInspectOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	spec := out.Service.Spec
+	spec.Labels = maps.Clone(spec.Labels)
+	spec.Labels[label] = value
+	_, err = b.by(0).ServiceUpdate(b.Context(), out.Service.ID, client.ServiceUpdateOptions{Version: out.Service.Version, Spec: spec})
+	if err != nil {
+		b.Fatal(err)
+	}
 }
 
 // before is a transport with something that is done before each request.

@@ -109,12 +109,12 @@ func (c *connection) node(ctx context.Context, id string) (swarm.Node, error) {
 // meanwhile, as it does with a node for some moments after a demotion.
 const changesMost = 5
 
-// untilInSequence makes a change, which reads what it changes, anew as long as that is
-// changed between the two.
-func untilInSequence(change func() error) error {
-	err := change()
+// untilInSequence makes a change again as long as what it changes has changed since it was
+// read, so the change has to read that again.
+func untilInSequence(change func(again bool) error) error {
+	err := change(false)
 	for tried := 1; err != nil && strings.Contains(err.Error(), outOfSequence) && tried < changesMost; tried++ {
-		err = change()
+		err = change(true)
 	}
 	return err
 }
@@ -122,14 +122,13 @@ func untilInSequence(change func() error) error {
 // changeNode changes the spec of a node, unless the change leaves it as it is. One that
 // changed since it was read is read again.
 func (c *connection) changeNode(ctx context.Context, read *swarm.Node, change func(*swarm.NodeSpec)) error {
-	node, tried := *read, false
-	return untilInSequence(func() (err error) {
-		if tried {
+	node := *read
+	return untilInSequence(func(again bool) (err error) {
+		if again {
 			if node, err = c.node(ctx, read.ID); err != nil {
 				return err
 			}
 		}
-		tried = true
 		return c.changeAsRead(ctx, &node, change)
 	})
 }

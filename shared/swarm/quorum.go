@@ -120,7 +120,7 @@ func (d *Driver) Demote(ctx context.Context, ref orchestrator.NodeRef) error {
 }
 
 func (c *connection) demote(ctx context.Context, id string) error {
-	return untilInSequence(func() error { return c.demoteAsSeen(ctx, id) })
+	return untilInSequence(func(bool) error { return c.demoteAsSeen(ctx, id) })
 }
 
 // demoteAsSeen demotes a manager if the majority holds without it, by a look at all.
