@@ -99,7 +99,7 @@ func (h *Handler) handle(ctx context.Context, image json.RawMessage) error {
 	if err != nil || !isOperation {
 		return err
 	}
-	if operation.Ended() {
+	if operation.Ended() && operation.Awaited() {
 		status := signal.Signal{Event: "Operation Ended", Status: string(operation.Status)}
 		if _, err := h.Signals.Send(ctx, "operation/"+operation.ID, status); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -91,10 +92,11 @@ func play(t *testing.T, act func(*scene)) {
 
 var web = contract.Target{Cluster: "shop", Service: "web"}
 
-// accept queues an operation, and does not tell dispatch.
+// accept queues an operation that another one waits for, and does not tell dispatch.
 func (s *scene) accept(id string) {
 	s.Helper()
 	o := decide.NewOperation(id, contract.KindScale, web, "checkout", 1, contract.Cause{}, time.Now())
+	o.Parent = "00"
 	steptest.Commit(s.T, s.store, store.CreateOperation(o)...)
 }
 
@@ -245,6 +247,26 @@ func TestOperationsOnOneTargetTakeTurns(t *testing.T) {
 		s.end("02")
 		if s.tell("02"); s.ran() != "01 02" || s.lease().Holder != "" {
 			t.Errorf("started %s", s.ran())
+		}
+	})
+}
+
+func TestTheEndIsToldOfWhatMayBeWaitedFor(t *testing.T) {
+	play(t, func(s *scene) {
+		o := decide.NewOperation("01", contract.KindScale, web, "checkout", 1, contract.Cause{}, time.Now())
+		alone := decide.End(o, contract.OperationSucceeded, "", nil, time.Now())
+		child, joined := alone, alone
+		child.ID, child.Parent = "02", "00"
+		joined.ID, joined.Joined = "03", []contract.Cause{{Who: "an alarm"}}
+		var batch Batch
+		for _, o := range []model.Operation{alone, child, joined} {
+			batch.Records = append(batch.Records, record(s.T, "OPERATION", o))
+		}
+		if out, err := s.Handle(s.Context(), batch); err != nil || len(out.BatchItemFailures) > 0 {
+			s.Fatalf("got %+v, %v", out, err)
+		}
+		if want := []string{"operation/02 Succeeded", "operation/03 Succeeded"}; !slices.Equal(s.ended, want) {
+			s.Errorf("told %q, want %q", s.ended, want)
 		}
 	})
 }

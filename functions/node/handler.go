@@ -293,6 +293,9 @@ func (h *Handler) observeNodes(ctx context.Context, w *work) (State, error) {
 		wanted += pool.Size
 	}
 	out.Reason = fmt.Sprintf("%d of %d nodes have joined", health.NodesRegistered, wanted)
+	if len(w.cluster.NodePools) == 0 {
+		out.Reason = "the cluster works, and has no nodes of its own"
+	}
 	switch {
 	case health.State != orchestrator.Healthy:
 		out.Reason = health.Reason

@@ -126,7 +126,7 @@ func (h *Handler) Handle(ctx context.Context, in In) (Out, error) {
 		return h.report(ctx, out, found), err
 	}
 	clusters := sync.OnceValues(func() ([]model.Cluster, error) { return h.clusters(ctx) })
-	found, err := h.sweep(ctx, clusters)
+	found, err := h.sweep(ctx, clusters, h.time(in))
 	out = h.report(ctx, out, found)
 	var orphansErr error
 	if firstOfHour(in.Time) {
@@ -146,8 +146,16 @@ func (l listing) ready() ([]model.Cluster, error) {
 	return slices.DeleteFunc(ready, func(c model.Cluster) bool { return c.Status != contract.ClusterReady }), err
 }
 
+// time is the time of a run: now, or the schedule's time where our clock is behind it.
+func (h *Handler) time(in In) time.Time {
+	if now := h.Now(); now.After(in.Time) {
+		return now
+	}
+	return in.Time
+}
+
 // sweep looks at what the table tells of, and keeps how far it came.
-func (h *Handler) sweep(ctx context.Context, clusters listing) ([]Finding, error) {
+func (h *Handler) sweep(ctx context.Context, clusters listing, at time.Time) ([]Finding, error) {
 	agenda, next, err := h.Store.Agenda(ctx, store.Page{Limit: pageSize})
 	if err != nil {
 		return nil, err
@@ -157,9 +165,9 @@ func (h *Handler) sweep(ctx context.Context, clusters listing) ([]Finding, error
 	var found, more []Finding
 	var operationsErr, alarmsErr, roundErr, keepErr error
 	after.Next, found, operationsErr = h.operations(ctx, agenda, next)
-	more, alarmsErr = h.alarms(ctx, clusters, !resting(cursor.Round, h.Now()))
+	more, alarmsErr = h.alarms(ctx, clusters, !resting(cursor.Round, at))
 	found = append(found, more...)
-	after.Round, more, roundErr = h.round(ctx, clusters, cursor.Round)
+	after.Round, more, roundErr = h.round(ctx, clusters, cursor.Round, at)
 	found = append(found, more...)
 	if after != cursor {
 		keepErr = h.Store.Commit(ctx, store.KeepCursor(after))

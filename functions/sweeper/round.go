@@ -38,9 +38,8 @@ type look struct {
 // node pools that were changed past Portolan, and images that were pushed. It goes on from where the
 // last run came to, and returns where it came to. What cannot be looked at comes up
 // again in the next round.
-func (h *Handler) round(ctx context.Context, clusters listing, r store.Round) (store.Round, []Finding, error) {
-	now := h.Now()
-	if resting(r, now) {
+func (h *Handler) round(ctx context.Context, clusters listing, r store.Round, at time.Time) (store.Round, []Finding, error) {
+	if resting(r, at) {
 		return r, nil, nil
 	}
 	ready, err := clusters.ready()
@@ -48,9 +47,9 @@ func (h *Handler) round(ctx context.Context, clusters listing, r store.Round) (s
 		return r, nil, err
 	}
 	if r.Ended || r.Began.IsZero() {
-		r = store.Round{Began: now}
+		r = store.Round{Began: at}
 	}
-	l := &look{Handler: h, at: now, left: looksMax, images: map[string]image{}, groups: groups{}, described: map[string]bool{}}
+	l := &look{Handler: h, at: h.Now(), left: looksMax, images: map[string]image{}, groups: groups{}, described: map[string]bool{}}
 	for i := range ready {
 		c := &ready[i]
 		if c.Name() < r.Cluster {
@@ -68,8 +67,8 @@ func (h *Handler) round(ctx context.Context, clusters listing, r store.Round) (s
 }
 
 // resting says whether the last round is over, and the next one not due.
-func resting(r store.Round, now time.Time) bool {
-	return r.Ended && !r.Began.Before(now.Truncate(roundEvery))
+func resting(r store.Round, at time.Time) bool {
+	return r.Ended && !r.Began.Before(at.Truncate(roundEvery))
 }
 
 // cluster looks at one cluster, from a page of its services and bindings on, and says
