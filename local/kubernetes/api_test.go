@@ -81,6 +81,7 @@ func TestAWatchOfARevisionThatIsForgottenIsGone(t *testing.T) {
 		}
 		w, err := maps.Watch(b.ctx, metav1.ListOptions{ResourceVersion: first.ResourceVersion})
 		b.must(err)
+		defer w.Stop()
 		e := <-w.ResultChan()
 		if e.Type != watch.Error || !apierrors.IsResourceExpired(apierrors.FromObject(e.Object)) {
 			b.Errorf("it was told %s %+v", e.Type, e.Object)

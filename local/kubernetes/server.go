@@ -12,12 +12,12 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/managedfields"
-	"k8s.io/client-go/applyconfigurations"
 
 	"portolan/local/clock"
 	"portolan/local/disk"
 	"portolan/local/kubernetes/controllers"
 	"portolan/local/kubernetes/kinds"
+	"portolan/local/kubernetes/merge"
 	"portolan/local/kubernetes/store"
 	"portolan/local/unique"
 )
@@ -82,11 +82,6 @@ type Server struct {
 	asked map[[3]string]map[string]bool // who asked for which of the deprecated APIs
 }
 
-// converter knows the schema of all of Kubernetes's kinds, which takes a while to read.
-var converter = sync.OnceValue(func() managedfields.TypeConverter {
-	return applyconfigurations.NewTypeConverter(kinds.Scheme)
-})
-
 // New returns a server with what is on disk, where it was; a new cluster has the
 // namespaces that every cluster has, a storage class and no node.
 func New(config Config) (*Server, error) {
@@ -101,7 +96,7 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the Kubernetes cluster %s: %w", config.Name, err)
 	}
-	s := &Server{config: config, store: kept, converter: converter(), closed: make(chan struct{})}
+	s := &Server{config: config, store: kept, converter: merge.Converter(), closed: make(chan struct{})}
 	s.SetVersion(config.Version)
 	if err := kept.Change(s.furnish); err != nil {
 		return nil, fmt.Errorf("furnishing the Kubernetes cluster %s: %w", config.Name, err)
