@@ -1,6 +1,8 @@
 package access
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"portolan/local/wire"
@@ -31,8 +33,8 @@ func (c *call) dynamodb() []Request {
 func (c *call) transaction(member string, actions map[string]string) []Request {
 	out := []Request{}
 	for _, each := range c.in.Member(member).Items() {
-		for kind, action := range actions {
-			if item := each.Member(kind); !item.IsEmpty() {
+		for kind, item := range each.Members() {
+			if action, known := actions[kind]; known && !item.IsEmpty() {
 				out = append(out, c.item(action, item))
 			}
 		}
@@ -43,10 +45,10 @@ func (c *call) transaction(member string, actions map[string]string) []Request {
 // batch asks for the call's action on each of its tables, with the keys that it reads.
 func (c *call) batch() []Request {
 	out := []Request{}
-	tables := c.in.Member("RequestItems")
-	for _, name := range tables.Names() {
+	tables := c.in.Member("RequestItems").Members()
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
 		r := Request{Action: c.action(), Resource: c.arn("table/", name)}
-		for _, key := range tables.Member(name).Member("Keys").Items() {
+		for _, key := range tables[name].Member("Keys").Items() {
 			if leading := c.leading(name, key); leading != "" {
 				r.Context = map[string][]string{leadingKeys: append(r.Context[leadingKeys], leading)}
 			}
@@ -72,11 +74,12 @@ func (c *call) leading(table string, key wire.Member) string {
 
 // item asks for an action on the item that in names by its Key or its Item.
 func (c *call) item(action string, in wire.Member) Request {
-	table := in.Member("TableName").Text()
+	members := in.Members()
+	table := members["TableName"].Text()
 	r := Request{Action: c.named(action), Resource: c.arn("table/", table)}
-	key := in.Member("Key")
+	key := members["Key"]
 	if key.IsEmpty() {
-		key = in.Member("Item")
+		key = members["Item"]
 	}
 	if leading := c.leading(table, key); leading != "" {
 		r.Context = map[string][]string{leadingKeys: {leading}}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"portolan/local"
+	"portolan/local/identity"
 	"portolan/local/wire"
 	"portolan/shared/environment"
 )
@@ -133,10 +134,11 @@ func (m *meter) middleware(next http.Handler) http.Handler {
 	})
 }
 
-// ours tells whether a caller is a function or a state machine, and neither a person
-// nor CloudFormation under the role that it is given.
+// ours tells whether a caller is a function or a state machine, and neither a person, nor a
+// service of AWS, nor CloudFormation under the role that it is given.
 func ours(caller string) bool {
-	return strings.Contains(caller, ":assumed-role/") && !strings.HasSuffix(caller, "/Stack")
+	role, session, ok := identity.Session(caller)
+	return ok && !strings.HasPrefix(role, "AWSServiceRoleFor") && session != "Stack"
 }
 
 func (m *meter) serveTable(next http.Handler, w http.ResponseWriter, r *http.Request, operation string) {

@@ -82,7 +82,7 @@ func lower(value any, times bool) any {
 			v[i] = lower(v[i], times)
 		}
 	case map[string]any:
-		lowered := map[string]any{}
+		lowered := make(map[string]any, len(v))
 		for name, member := range v {
 			shown, isSecret := secrets[strings.ToLower(name)]
 			switch {
@@ -126,5 +126,8 @@ func hideValues(environment any) any {
 
 func lowerFirst(s string) string {
 	first, size := utf8.DecodeRuneInString(s)
+	if !unicode.IsUpper(first) {
+		return s
+	}
 	return string(unicode.ToLower(first)) + s[size:]
 }

@@ -3,12 +3,17 @@ package wire
 import (
 	"io"
 	"net/http"
+	"slices"
 )
 
 // Client calls the router in process: no socket, no goroutine of its own. A
 // request whose context ends meanwhile fails with the context's error after the
 // service has done its work, which is what a lost answer looks like.
 func (r *Router) Client() *http.Client { return &http.Client{Transport: transport{r}} }
+
+// Do is the HTTP client of SDK clients in process, who want nothing of what http.Client adds:
+// redirects, cookies and a deadline.
+func (r *Router) Do(req *http.Request) (*http.Response, error) { return transport{r}.RoundTrip(req) }
 
 type transport struct{ handler http.Handler }
 
@@ -58,6 +63,12 @@ func (w *recorder) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	w.body = append(w.body, p...)
 	return len(p), nil
+}
+
+// keep is Write for a whole body that nobody changes any more.
+func (w *recorder) keep(body []byte) {
+	w.WriteHeader(http.StatusOK)
+	w.body = slices.Clip(body)
 }
 
 // Read implements io.Reader.

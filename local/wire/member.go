@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
-	"maps"
-	"slices"
 	"unicode/utf8"
 )
 
@@ -59,17 +57,19 @@ func (m Member) Member(name string) Member {
 	return found
 }
 
-// Names are the names of a structure's members, in alphabetical order.
-func (m Member) Names() []string {
+// Members are all members of a structure, by name.
+func (m Member) Members() map[string]Member {
+	all := map[string]Member{}
 	if m.form != nil {
-		return slices.Sorted(maps.Keys(m.form.children))
+		for name, child := range m.form.children {
+			all[name] = Member{form: child}
+		}
+		return all
 	}
-	var names []string
-	for written := range m.fields() {
-		names = append(names, Member{raw: written}.Text())
+	for written, value := range m.fields() {
+		all[Member{raw: written}.Text()] = Member{raw: value}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return all
 }
 
 // Text is the member's text, and empty where it is something else.

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/json"
-	"slices"
 	"testing"
 )
 
@@ -35,7 +34,7 @@ func TestMembersOfListsAndStructures(t *testing.T) {
 	if names != "abc" {
 		t.Errorf("the names are %s", names)
 	}
-	if got := (Member{raw: []byte(`{"b":1,"a":{"c":2},"b":3}`)}).Names(); !slices.Equal(got, []string{"a", "b"}) {
+	if got := (Member{raw: []byte(`{"b":1,"a":{"c":2},"b":3}`)}).Members(); len(got) != 2 || string(got["b"].raw) != "3" || got["a"].IsEmpty() {
 		t.Errorf("the names are %v", got)
 	}
 	items := x.Member("items").Items()

@@ -110,6 +110,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if x.protocol == CBOR {
 		header.Set("Smithy-Protocol", "rpc-v2-cbor")
 	}
+	if kept, ok := w.(*recorder); ok {
+		kept.keep(body)
+		return
+	}
 	w.WriteHeader(http.StatusOK)
 	w.Write(body)
 }

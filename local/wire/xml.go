@@ -1,19 +1,23 @@
 package wire
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"unicode/utf8"
 )
 
 // An xmlWriter writes values as Query's answers have them. EC2's names begin in
 // lower case and its lists are made of item, not member.
 type xmlWriter struct {
-	strings.Builder
+	bytes.Buffer
 	ec2 bool
 }
 
@@ -34,74 +38,136 @@ func encodeXML(x *Exchange, out any) ([]byte, error) {
 		fmt.Fprintf(w, "</%sResult><ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata>",
 			x.Operation, escape(x.RequestID))
 	}
-	fmt.Fprintf(w, "</%s>", name)
-	return []byte(w.String()), nil
+	w.end(name)
+	return w.Bytes(), nil
+}
+
+func (w *xmlWriter) begin(name string) {
+	w.WriteByte('<')
+	w.WriteString(name)
+	w.WriteByte('>')
+}
+
+func (w *xmlWriter) end(name string) {
+	w.WriteString("</")
+	w.WriteString(name)
+	w.WriteByte('>')
 }
 
 func (w *xmlWriter) element(name string, v reflect.Value) error {
-	w.WriteString("<" + name + ">")
+	w.begin(name)
 	if err := w.value(v); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	w.WriteString("</" + name + ">")
+	w.end(name)
 	return nil
 }
 
+var textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+
 func (w *xmlWriter) value(v reflect.Value) error {
-	if text, ok := v.Interface().(encoding.TextMarshaler); ok {
-		raw, err := text.MarshalText()
-		xml.EscapeText(w, raw)
-		return err
-	}
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
 		return w.value(v.Elem())
 	case reflect.Struct:
-		return w.members(v)
+		if !v.Type().Implements(textMarshaler) {
+			return w.members(v)
+		}
+		raw, err := v.Interface().(encoding.TextMarshaler).MarshalText()
+		xml.EscapeText(w, raw)
+		return err
 	case reflect.Map:
 		return w.entries(v)
 	case reflect.Slice:
-		if raw, ok := v.Interface().([]byte); ok {
-			w.WriteString(base64.StdEncoding.EncodeToString(raw))
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			w.Write(base64.StdEncoding.AppendEncode(w.AvailableBuffer(), v.Bytes()))
 			return nil
 		}
 		return w.list(v)
+	case reflect.String:
+		return w.text(v.String())
+	case reflect.Bool:
+		w.Write(strconv.AppendBool(w.AvailableBuffer(), v.Bool()))
+		return nil
 	}
-	return xml.EscapeText(w, []byte(fmt.Sprint(v.Interface())))
+	_, err := fmt.Fprint(w, v.Interface())
+	return err
+}
+
+// text writes what may have to be escaped, which little has.
+func (w *xmlWriter) text(s string) error {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '<' || c == '>' || c == '&' || c == '\'' || c == '"' {
+			return xml.EscapeText(w, []byte(s))
+		}
+	}
+	w.WriteString(s)
+	return nil
+}
+
+// An xmlField is a field of a struct that has a name on the wire, or one that is embedded,
+// whose fields have.
+type xmlField struct {
+	index     int
+	name      string
+	nameInEC2 string
+	item      string // of a list in EC2 whose items are named otherwise than item
+	omit      bool
+	embedded  bool
+}
+
+// written has the []xmlField of each reflect.Type that was written.
+var written sync.Map
+
+func xmlFields(t reflect.Type) []xmlField {
+	if known, ok := written.Load(t); ok {
+		return known.([]xmlField)
+	}
+	var all []xmlField
+	for i := range t.NumField() {
+		field := t.Field(i)
+		f := xmlField{index: i, item: field.Tag.Get("item"), embedded: field.Anonymous && field.Type.Kind() == reflect.Struct}
+		if f.name, f.omit = wireName(field); f.name == "" && !f.embedded {
+			continue
+		}
+		f.nameInEC2 = lowerFirst(f.name)
+		all = append(all, f)
+	}
+	written.Store(t, all)
+	return all
 }
 
 func (w *xmlWriter) members(v reflect.Value) error {
 	if v.Kind() != reflect.Struct {
 		return fmt.Errorf("%s is no struct", v.Type())
 	}
-	for i := range v.NumField() {
-		field, value := v.Type().Field(i), v.Field(i)
-		if field.Anonymous && value.Kind() == reflect.Struct {
-			if err := w.members(value); err != nil {
-				return err
-			}
-			continue
-		}
-		name, omit := wireName(field)
-		if name == "" || isNil(value) || omit && isEmpty(value) {
-			continue
-		}
-		if w.ec2 {
-			name = lowerFirst(name)
-		}
-		// EC2 names the items of a few lists otherwise than item.
-		if item := field.Tag.Get("item"); item != "" {
-			w.WriteString("<" + name + ">")
-			if err := w.items(item, value); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			w.WriteString("</" + name + ">")
-			continue
-		}
-		if err := w.element(name, value); err != nil {
+	for _, f := range xmlFields(v.Type()) {
+		if err := w.field(f, v.Field(f.index)); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func (w *xmlWriter) field(f xmlField, value reflect.Value) error {
+	if f.embedded {
+		return w.members(value)
+	}
+	if isNil(value) || f.omit && isEmpty(value) {
+		return nil
+	}
+	name := f.name
+	if w.ec2 {
+		name = f.nameInEC2
+	}
+	if f.item == "" {
+		return w.element(name, value)
+	}
+	w.begin(name)
+	if err := w.items(f.item, value); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	w.end(name)
 	return nil
 }
 
@@ -125,14 +191,14 @@ func (w *xmlWriter) entries(v reflect.Value) error {
 	keys := v.MapKeys()
 	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 	for _, key := range keys {
-		w.WriteString("<entry>")
+		w.begin("entry")
 		if err := w.element("key", key); err != nil {
 			return err
 		}
 		if err := w.element("value", v.MapIndex(key)); err != nil {
 			return err
 		}
-		w.WriteString("</entry>")
+		w.end("entry")
 	}
 	return nil
 }
