@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -48,18 +49,23 @@ func (s *Stage) setAlarm(ctx context.Context, name string, state types.StateValu
 // decisions waits until a policy has decided so often, and then shows and returns
 // its decisions, oldest first.
 func (s *Stage) decisions(ctx context.Context, policy, last string) ([]contract.Decision, error) {
-	var page contract.DecisionPage
+	var decisions []contract.Decision
 	err := s.until(ctx, "policy "+policy+" decides: "+last, func() (bool, error) {
-		err := s.get(ctx, clusterPath+"/policies/"+policy+"/decisions", &page)
-		return err == nil && len(page.Items) > 0 && strings.Contains(page.Items[0].Reason, last), err
+		decisions = nil
+		for _, day := range s.days() {
+			var page contract.DecisionPage
+			if err := s.get(ctx, clusterPath+"/policies/"+policy+"/decisions?day="+day, &page); err != nil {
+				return false, err
+			}
+			decisions = append(decisions, page.Items...)
+		}
+		return len(decisions) > 0 && strings.Contains(decisions[0].Reason, last), nil
 	})
-	var oldestFirst []contract.Decision
-	for i := len(page.Items) - 1; i >= 0; i-- {
-		d := page.Items[i]
-		oldestFirst = append(oldestFirst, d)
+	slices.Reverse(decisions)
+	for _, d := range decisions {
 		s.decided("%s: %d → %d, %s", policy, d.From, d.To, d.Reason)
 	}
-	return oldestFirst, err
+	return decisions, err
 }
 
 // expectSizes checks the changes that were applied.

@@ -131,12 +131,12 @@ func repairDrift(ctx context.Context, s *Stage) error {
 	if _, err := s.follow(ctx, operation, contract.OperationSucceeded); err != nil {
 		return err
 	}
-	var audit contract.AuditPage
-	if err := s.get(ctx, "/v1/audit?cluster="+cluster+"&service="+service+"&limit=100", &audit); err != nil {
+	audit, err := s.audit(ctx)
+	if err != nil {
 		return err
 	}
 	found := false
-	for _, record := range audit.Items {
+	for _, record := range audit {
 		if strings.HasSuffix(record.Who, ":user/you") && record.What == "ecs:UpdateService" {
 			found = true
 			s.happened("audit: %s called %s at %s from %s: %s", record.Who, record.What,
@@ -194,9 +194,8 @@ func (s *Stage) traceCall(ctx context.Context, origin contract.TaskRole) error {
 		return err
 	}
 	return s.until(ctx, "the audit trail has the task's call", func() (bool, error) {
-		var audit contract.AuditPage
-		err := s.get(ctx, "/v1/audit?cluster="+cluster+"&service="+service+"&limit=100", &audit)
-		for _, record := range audit.Items {
+		audit, err := s.audit(ctx)
+		for _, record := range audit {
 			if record.What == "ecr:CreateRepository" && record.Task.Commit == commit {
 				s.happened("audit: %s was called by release %d, commit %.12s", record.What, record.Task.Release, record.Task.Commit)
 				return true, nil

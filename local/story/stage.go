@@ -152,6 +152,26 @@ func (s *Stage) until(ctx context.Context, what string, holds func() (bool, erro
 	return fmt.Errorf("%s: not within %v", what, patience)
 }
 
+// days are today and the day before, for lists of one day: a story may go on over midnight.
+func (s *Stage) days() []string {
+	now := s.Local.Clock.Now()
+	return []string{now.Format(time.DateOnly), now.AddDate(0, 0, -1).Format(time.DateOnly)}
+}
+
+// audit is the audit trail of the service, newest first.
+func (s *Stage) audit(ctx context.Context) ([]contract.AuditRecord, error) {
+	var all []contract.AuditRecord
+	for _, day := range s.days() {
+		var page contract.AuditPage
+		err := s.get(ctx, "/v1/audit?cluster="+cluster+"&service="+service+"&limit=100&day="+day, &page)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+	}
+	return all, nil
+}
+
 // settle gives everything that is under way in the time that AWS would need.
 func (s *Stage) settle(ctx context.Context) error { return s.Local.Clock.Sleep(ctx, 3*time.Minute) }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"portolan"
 	"portolan/local"
@@ -13,6 +14,18 @@ import (
 
 // TestStory tells the whole story in virtual time, at AWS's own pace.
 func TestStory(t *testing.T) { tell(t, story.Tell, checkPermissions) }
+
+// TestStoryOverMidnight tells it on two days: what was decided yesterday is part of it.
+func TestStoryOverMidnight(t *testing.T) {
+	for _, before := range []time.Duration{15 * time.Minute, 30 * time.Minute, 45 * time.Minute} {
+		t.Run(before.String(), func(t *testing.T) {
+			tell(t, func(ctx context.Context, s *story.Stage) error {
+				time.Sleep(24*time.Hour - before)
+				return story.Tell(ctx, s)
+			}, func(*testing.T, *local.Local) {})
+		})
+	}
+}
 
 // TestStoryOfSwarm tells the one of Docker Swarm on simulated engines.
 func TestStoryOfSwarm(t *testing.T) { tell(t, story.TellSwarm, checkSwarmPermissions) }
