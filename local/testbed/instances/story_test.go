@@ -24,6 +24,9 @@ func TestStoryOnRealEngines(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
+		if t.Failed() {
+			t.Log(testbed.Log())
+		}
 		if err := testbed.Stop(); err != nil {
 			t.Error(err)
 		}

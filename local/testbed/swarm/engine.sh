@@ -1,5 +1,5 @@
 # The first process of a host, in namespaces of its own: makes the host, waits until it is
-# told that its network is there, and becomes the engine.
+# told that its network is there, and runs the engine.
 #
 #   engine.sh NAME DIRECTORY dockerd…
 set -eu
@@ -20,5 +20,7 @@ done
 mkdir -p /etc/docker "$directory/etc"
 mount --bind "$directory/etc" /etc/docker
 read -r _
-# tini ends the orphans that shims leave to the first process.
-exec tini -s -- "$@" </dev/null
+# tini ends the orphans that shims leave to the first process. An engine that breaks down,
+# which is status 2 of what is written in Go, is started again, as systemd does. A signal
+# that ends it in order reaches the shell too, which waits for it.
+exec tini -s -g -- sh -c 'trap : TERM; while "$@"; [ $? -eq 2 ]; do sleep 0.1; done' engine "$@" </dev/null

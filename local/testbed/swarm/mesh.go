@@ -20,6 +20,10 @@ const meshPause = 200 * time.Millisecond
 // lookPause is between two looks at which engines are in which swarm.
 const lookPause = 2 * time.Second
 
+// meshPatience is how long an engine that joins or leaves a swarm may have only a part of
+// what the mesh needs of it. Two busy processors need some seconds.
+const meshPatience = 15 * time.Second
+
 // A mesh does what IPVS does for engines, on a kernel that has none. An engine leads what
 // comes to a published port into a namespace of its own, ingress_sbox, and has IPVS
 // choose there, among the tasks that run, the one whose address on the overlay network
@@ -33,8 +37,17 @@ type mesh struct {
 	looked   time.Time
 	members  map[*Engine]membership
 	doors    map[*Engine]door
-	failures map[*Engine]error // of those that it did not succeed with since
+	failures map[*Engine]failure // of those that it did not succeed with since
 }
+
+// A failure is the last of some in a row.
+type failure struct {
+	err          error
+	since, until time.Time
+}
+
+// lasts says whether the engine had its time to get ready.
+func (f failure) lasts() bool { return f.until.Sub(f.since) > meshPatience }
 
 // A door is what was made on a host, by its process and the namespace of ingress.
 type door struct {
@@ -54,7 +67,7 @@ func hasIPVS() bool {
 
 func startMesh(b *Testbed) *mesh {
 	ctx, stop := context.WithCancel(context.Background())
-	m := &mesh{testbed: b, stop: stop, ended: make(chan struct{}), doors: map[*Engine]door{}, failures: map[*Engine]error{}}
+	m := &mesh{testbed: b, stop: stop, ended: make(chan struct{}), doors: map[*Engine]door{}, failures: map[*Engine]failure{}}
 	go func() {
 		defer close(m.ended)
 		for ticker := time.NewTicker(meshPause); ; {
@@ -70,17 +83,31 @@ func startMesh(b *Testbed) *mesh {
 	return m
 }
 
-// end ends the mesh, and returns what it could not do on hosts that are still on.
+// end ends the mesh, and returns what it could not do for long on hosts that are still on.
 func (m *mesh) end() error {
 	m.stop()
 	<-m.ended
 	var failures []error
 	for _, e := range m.testbed.running() {
-		if err := m.failures[e]; err != nil {
-			failures = append(failures, fmt.Errorf("making the mesh of %s: %w", e.name, err))
+		if f := m.failures[e]; f.lasts() {
+			failures = append(failures, fmt.Errorf("making the mesh of %s: %w", e.name, f.err))
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// count keeps what became of the last look at a host.
+func (m *mesh) count(e *Engine, err error) {
+	if err == nil {
+		delete(m.failures, e)
+		return
+	}
+	f, again := m.failures[e]
+	f.err, f.until = err, time.Now()
+	if !again {
+		f.since = f.until
+	}
+	m.failures[e] = f
 }
 
 // round brings the hosts of each swarm to what one of its managers sees. A swarm without
@@ -107,7 +134,7 @@ func (m *mesh) round(ctx context.Context) {
 			}
 			done[e] = true
 			if err := m.lead(ctx, e, table); ctx.Err() == nil {
-				m.failures[e] = err
+				m.count(e, err)
 			}
 		}
 	}

@@ -3,11 +3,13 @@
 package swarm
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -66,6 +68,24 @@ func TestTheMeshAnswersOnEachNodeThroughoutARollout(t *testing.T) {
 	if report.Failed > 0 || report.Sent == 0 {
 		t.Errorf("of %d requests %d failed: %q", report.Sent, report.Failed, report.Failures)
 	}
+}
+
+// What a host lacks counts when it lacks it for long, and not once it was there.
+func TestAMeshIsPatient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, e := &mesh{failures: map[*Engine]failure{}}, &Engine{}
+		lacking := errors.New("network docker_gwbridge not found")
+		for _, look := range []struct {
+			after time.Duration
+			err   error
+			lasts bool
+		}{{0, lacking, false}, {meshPatience, lacking, false}, {time.Second, lacking, true}, {0, nil, false}, {time.Minute, lacking, false}} {
+			time.Sleep(look.after)
+			if m.count(e, look.err); m.failures[e].lasts() != look.lasts {
+				t.Errorf("after %v with %v it is %+v", look.after, look.err, m.failures[e])
+			}
+		}
+	})
 }
 
 // wantAnswers asks until a second has no other answers than those of an image, and of

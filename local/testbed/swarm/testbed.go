@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -106,6 +107,15 @@ func (b *Testbed) running() []*Engine {
 		}
 	}
 	return on
+}
+
+// Log returns the last lines of what each engine said whose host is on.
+func (b *Testbed) Log() string {
+	var said []string
+	for _, e := range b.running() {
+		said = append(said, fmt.Sprintf("%s said last:\n%s", e.name, e.Log()))
+	}
+	return strings.Join(said, "\n")
 }
 
 // newHost takes the next address of the network.

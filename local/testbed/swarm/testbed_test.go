@@ -147,6 +147,36 @@ func TestAKilledEngineComesBack(t *testing.T) {
 	want("ready")
 }
 
+// An engine that breaks down comes back by itself, in the swarm that it was in.
+func TestABrokenEngineIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	e := EnginesForTest(t, 1)[0]
+	formSwarm(t, []*Engine{e}, 1)
+	host, _ := e.pid()
+	before, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/run/docker.pid", host))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Who is in the host's namespace of processes knows it by that number.
+	if err := run(t.Context(), "", "nsenter", "--pid", "--target", fmt.Sprint(host), "sh", "-c", "kill -SEGV "+string(before)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, e.Name()+" to be in its swarm again", func() error {
+		after, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/run/docker.pid", host))
+		if err != nil || string(after) == string(before) {
+			return fmt.Errorf("its process was %s and is %s, %v", before, after, err)
+		}
+		states, err := e.nodes(t.Context())
+		if err != nil || states[e.Name()] != "ready" {
+			return fmt.Errorf("the nodes are %v, %v", states, err)
+		}
+		return nil
+	})
+	if again, running := e.pid(); !running || again != host {
+		t.Errorf("its host was %d and is %d", host, again)
+	}
+}
+
 // runAlone is the variable that has TestNothingOutlivesItsProcess be the process.
 const runAlone = "TESTBED_ALONE"
 
