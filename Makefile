@@ -11,6 +11,9 @@ unexport GOARCH
 SEEDS ?= 200
 SEED ?=
 
+# Before one of how many writes `make killed` kills the process; 1 is before each of them.
+EVERY ?= 12
+
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
@@ -72,7 +75,7 @@ deploy: ## Build with SAM and deploy; the first time make deploy ARGS=--guided.
 	sam build && sam deploy $(ARGS)
 
 .PHONY: check
-check: test lint generated sizes validate demo conformance simulate race fuzz conformance-kubernetes conformance-swarm bench-cold ## All of CI.
+check: test lint generated sizes validate demo conformance simulate killed race fuzz conformance-kubernetes conformance-swarm bench-cold ## All of CI.
 
 .PHONY: lint
 lint: ## Check the form of the code: gofmt, go vet, staticcheck.
@@ -145,6 +148,10 @@ simulate: ## Try to break the promises: make simulate SEEDS=200, or SEED=17 for 
 .PHONY: simulate-night
 simulate-night: ## Try to break the promises for an hour, with seeds of the day's own.
 	.ci/simulate 1 1 -for 1h
+
+.PHONY: killed
+killed: ## Kill the process before drawn writes of each cluster's life: make killed EVERY=1 for all of them.
+	$(GO) test -count 1 -timeout 1h -run '^TestKilledAnywhere$$' ./local -every $(EVERY)
 
 .PHONY: bench-cold
 bench-cold: ## Measure how fast functions start beside a bare one; fails when a door takes over 2.5 times as long.

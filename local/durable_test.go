@@ -326,6 +326,9 @@ func expectEnds(ctx context.Context, t *testing.T, p *process, ids []string) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		ends[o.Status]++
+		if o.Status != contract.OperationSucceeded {
+			t.Logf("operation %s (%s) is %s: %s", id, o.Kind, o.Status, o.Reason)
+		}
 		if !slices.Contains([]contract.OperationStatus{contract.OperationSucceeded, contract.OperationFailedClean}, o.Status) {
 			t.Errorf("operation %s (%s) is %s: %s %v", id, o.Kind, o.Status, o.Reason, o.Left)
 		}

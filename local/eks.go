@@ -23,11 +23,11 @@ import (
 // startEKS starts EKS, which has made by other services what node groups and clusters
 // need, under its service-linked roles.
 func (l *Local) startEKS(network *ec2.Service) error {
-	nodes, err := l.RoleConfig("arn:aws:iam::"+Account+":role/aws-service-role/eks-nodegroup.amazonaws.com/AWSServiceRoleForAmazonEKSNodegroup", "EKS")
+	nodes, err := l.linkedRoleConfig("eks-nodegroup.amazonaws.com/AWSServiceRoleForAmazonEKSNodegroup", "EKS")
 	if err != nil {
 		return err
 	}
-	clusters, err := l.RoleConfig("arn:aws:iam::"+Account+":role/aws-service-role/eks.amazonaws.com/AWSServiceRoleForAmazonEKS", "AmazonEKS")
+	clusters, err := l.linkedRoleConfig("eks.amazonaws.com/AWSServiceRoleForAmazonEKS", "AmazonEKS")
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -111,7 +112,7 @@ func (b *balancers) DeregisterTarget(ctx context.Context, group, target string, 
 	_, err := b.client.DeregisterTargets(ctx, &elb.DeregisterTargetsInput{
 		TargetGroupArn: &group, Targets: []elbtypes.TargetDescription{{Id: &target, Port: aws.Int32(int32(port))}},
 	})
-	if err != nil {
+	if gone := new(elbtypes.TargetGroupNotFoundException); err != nil && !errors.As(err, &gone) {
 		b.log.Warn("a target cannot be deregistered", "group", group, "target", target, "error", err)
 	}
 }

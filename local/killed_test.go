@@ -1,8 +1,11 @@
 package local_test
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -50,7 +53,7 @@ type watched struct {
 // what its functions had handled.
 type moment struct {
 	write   int
-	disk    []byte
+	disk    []byte // compressed: there may be thousands of moments
 	handled map[string]bool
 }
 
@@ -140,7 +143,25 @@ func (w *watched) writing() {
 	if err != nil {
 		w.Error(err)
 	}
-	w.moments = append(w.moments, moment{w.writes, disk, maps.Clone(w.handled)})
+	var compressed bytes.Buffer
+	into, err := flate.NewWriter(&compressed, flate.BestSpeed)
+	if err == nil {
+		_, err = into.Write(disk)
+		err = errors.Join(err, into.Close())
+	}
+	if err != nil {
+		w.Error(err)
+	}
+	w.moments = append(w.moments, moment{w.writes, compressed.Bytes(), maps.Clone(w.handled)})
+}
+
+// lay lays the disk of the moment into a directory.
+func (m moment) lay(directory string) error {
+	disk, err := io.ReadAll(flate.NewReader(bytes.NewReader(m.disk)))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(directory, "aws.db"), disk, 0o600)
 }
 
 // follow does something, keeps moments from then on, and returns what was handled
@@ -275,7 +296,7 @@ func TestKilledBetweenAWriteAndItsEvent(t *testing.T) {
 		t.Logf("%s: killed at %d moments; to be told are %d events", s.name, len(s.moments), len(s.want))
 		for i, m := range s.moments {
 			directory := t.TempDir()
-			if err := os.WriteFile(filepath.Join(directory, "aws.db"), m.disk, 0o600); err != nil {
+			if err := m.lay(directory); err != nil {
 				t.Fatal(err)
 			}
 			watch(t, directory, uint64(i)+2, func(w *watched) {

@@ -128,6 +128,7 @@ type Local struct {
 	trail      *trail.Trail
 	closers    []func()
 	workers    workers.Pool
+	release    func() // lets the clock go, once everything is there
 	cancel     context.CancelFunc
 	wait       sync.WaitGroup
 }
@@ -145,7 +146,7 @@ func Start(config Config) (*Local, error) {
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l.cancel = cancel
+	l.cancel, l.release = cancel, l.Clock.Hold()
 	for _, start := range []func(context.Context) error{
 		l.startAccounts, l.startFunctions, l.startSources, l.startCompute, l.startControlPlane,
 	} {
@@ -153,7 +154,7 @@ func Start(config Config) (*Local, error) {
 			return nil, errors.Join(err, l.Close())
 		}
 	}
-	close(l.targets.ready)
+	l.release()
 	return l, nil
 }
 
@@ -163,9 +164,18 @@ func (l *Local) Close() error {
 	for _, closer := range l.closers {
 		closer()
 	}
+	l.release()
 	l.wait.Wait()
 	l.workers.Close()
 	return l.disk.Close()
+}
+
+// work does something on a goroutine, once everything is there that it may call.
+func (l *Local) work(do func()) {
+	l.workers.Go(func() {
+		_ = l.Clock.Wait(context.Background())
+		do()
+	})
 }
 
 // keyTTL is how long the keys of the functions' own roles last on the machine's
@@ -195,7 +205,7 @@ func (l *Local) startAccounts(context.Context) (err error) {
 // those credentials, without a socket.
 func (l *Local) Config(credentials aws.CredentialsProvider) aws.Config {
 	return aws.Config{
-		Region: l.config.Region, Credentials: credentials, HTTPClient: l.AWS.Client(),
+		Region: l.config.Region, Credentials: credentials, HTTPClient: l.AWS,
 		BaseEndpoint: aws.String("http://aws.local"), ServiceOptions: []func(string, any){wire.Unsigned},
 	}
 }
@@ -210,6 +220,12 @@ func (l *Local) RoleConfig(roleARN, session string) (aws.Config, error) {
 	credentials, err := l.assume(roleARN, session)
 	return l.Config(aws.CredentialsProviderFunc(
 		func(context.Context) (aws.Credentials, error) { return credentials, nil })), err
+}
+
+// linkedRoleConfig is the configuration of a service of AWS under its service-linked role,
+// which is given as SERVICE/NAME.
+func (l *Local) linkedRoleConfig(role, session string) (aws.Config, error) {
+	return l.RoleConfig("arn:aws:iam::"+Account+":role/aws-service-role/"+role, session)
 }
 
 // roleConfig is the configuration of a function or machine under its own role.
@@ -242,7 +258,7 @@ func (l *Local) startFunctions(context.Context) (err error) {
 		l.SQS.CreateQueue(queue.name)
 	}
 	l.AWS.Register("sqs", l.SQS)
-	l.targets = &targets{runtime: l.runtime, queues: l.SQS, letters: l.letters(), topics: l.topics(), ready: make(chan struct{})}
+	l.targets = &targets{clock: l.Clock, runtime: l.runtime, queues: l.SQS, letters: l.letters(), topics: l.topics()}
 	l.targets.async, err = invocations.NewAsync(invocations.AsyncConfig{
 		Clock: l.Clock, Disk: l.disk, Invoke: l.targets.invoke, DeadLetter: l.targets.giveUp,
 	})
@@ -252,7 +268,7 @@ func (l *Local) startFunctions(context.Context) (err error) {
 	l.closers = append(l.closers, l.targets.async.Close)
 	l.Events, err = events.New(events.Config{
 		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region,
-		Deliver: l.deliver, DeadLetter: l.targets.deadLetter, Go: l.workers.Go,
+		Deliver: l.deliver, DeadLetter: l.targets.deadLetter, Go: l.work,
 	})
 	if err != nil {
 		return err
@@ -396,9 +412,13 @@ func (l *Local) startCompute(context.Context) (err error) {
 }
 
 func (l *Local) startOrchestrators(network *ec2.Service) (err error) {
+	scheduler, err := l.linkedRoleConfig("ecs.amazonaws.com/AWSServiceRoleForECS", "ecs-service-scheduler")
+	if err != nil {
+		return err
+	}
 	l.ECS, err = ecs.New(ecs.Config{
 		Clock: l.Clock, Disk: l.disk, IDs: l.ids.Fork(), Account: Account, Region: l.config.Region, Events: l.Events,
-		Roles: l.trail, Images: l.ECR, Targets: &balancers{client: elb.NewFromConfig(l.UserConfig()), log: l.config.Log},
+		Roles: l.trail, Images: l.ECR, Targets: &balancers{client: elb.NewFromConfig(scheduler), log: l.config.Log},
 	})
 	if err != nil {
 		return err
@@ -507,7 +527,7 @@ func (l *Local) startMachines() (err error) {
 	l.States, err = states.New(states.Config{
 		Clock: l.Clock, Disk: l.disk, Region: l.config.Region, Account: Account, NewID: l.ids.Fork().UUID,
 		Rand: rand.New(rand.NewPCG(l.config.Seed, 1)), Tasks: &tasks{caller, l.runtime}, Changed: l.executionChanged,
-		Go: l.workers.Go,
+		Go: l.work,
 	})
 	if err != nil {
 		return err

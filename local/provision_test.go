@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"portolan/local"
 	cfn "portolan/local/cloudformation"
+	"portolan/local/wire"
 	"portolan/shared/contract"
 )
 
@@ -110,24 +112,44 @@ func liveStacks(ctx context.Context, t *testing.T, l *local.Local) []string {
 }
 
 func TestFargateClusterInAnExistingVPC(t *testing.T) {
+	var mu sync.Mutex
+	registrars := map[string]bool{}
+	watch := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, operation := wire.OperationOf(r); operation == "RegisterTargets" {
+				mu.Lock()
+				registrars[wire.Caller(r.Context()).ARN] = true
+				mu.Unlock()
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 	synctest.Test(t, func(t *testing.T) {
-		l := start(t)
+		l := start(t, watch)
 		defer l.Close()
 		o := provision(t, l, contract.ClusterSpec{Name: "shop", Team: "storefront", Orchestrator: contract.Ecs,
 			Network: defaultNetwork(t, l), Ecs: contract.EcsCluster{Capacity: contract.FARGATE}})
-		if o.Status != contract.OperationSucceeded {
+		if o.Status != contract.OperationSucceeded || o.Reason != "the cluster works, and has no nodes of its own" {
 			t.Fatalf("provision ended %s: %s", o.Status, o.Reason)
 		}
 		if got := liveStacks(t.Context(), t, l); !slices.Equal(got, []string{"portolan-shop"}) {
 			t.Errorf("stacks are %v; an existing VPC needs no network stack", got)
 		}
-		spec := contract.ServiceSpec{Image: "example.com/web:1", Cpu: 256, Memory: contract.Memory{LimitMiB: 512}}
+		spec := contract.ServiceSpec{Image: "example.com/web:1", Cpu: 256, Memory: contract.Memory{LimitMiB: 512},
+			Ports:        []contract.Port{{ContainerPort: 8080}},
+			LoadBalancer: contract.LoadBalancer{ContainerPort: 8080, Rules: []contract.RoutingRule{{Paths: []string{"/*"}}}}}
 		if status := request(t, l, http.MethodPut, "/v1/clusters/shop/services/web", spec, &o); status != http.StatusAccepted {
 			t.Fatalf("the service is refused: %d", status)
 		}
 		if o = ended(t, l, o); o.Status != contract.OperationSucceeded {
 			t.Errorf("deploy ended %s: %s", o.Status, o.Reason)
 		}
+		const scheduler = "arn:aws:sts::" + local.Account + ":assumed-role/AWSServiceRoleForECS/ecs-service-scheduler"
+		mu.Lock()
+		if len(registrars) != 1 || !registrars[scheduler] {
+			t.Errorf("tasks are registered with the load balancer by %v, and on AWS by ECS", registrars)
+		}
+		mu.Unlock()
 		request(t, l, http.MethodDelete, "/v1/clusters/shop", nil, &o)
 		if o = ended(t, l, o); o.Status != contract.OperationSucceeded {
 			t.Errorf("retire ended %s: %s (left: %v)", o.Status, o.Reason, o.Left)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"portolan/local/clock"
 	"portolan/local/events"
 	"portolan/local/lambda"
 	"portolan/local/sqs"
@@ -13,14 +14,12 @@ import (
 // targets delivers events to functions as EventBridge, SNS and alarms do, which all
 // invoke them asynchronously.
 type targets struct {
+	clock   *clock.Clock
 	runtime *runtime
 	queues  *sqs.Server
 	async   *lambda.Async
 	letters map[string]string // function's ARN → name of its dead-letter queue
 	topics  map[string]string // topic's ARN → ARN of the function that listens
-
-	// ready is closed once everything runs that functions call.
-	ready chan struct{}
 }
 
 // deliver hands an event to a rule's target.
@@ -31,14 +30,12 @@ func (t *targets) deliver(ctx context.Context, target events.Target, input []byt
 	return t.async.Run(ctx, target.Arn, input)
 }
 
-// invoke runs a function, as soon as it can.
+// invoke runs a function, once everything is there that functions call.
 func (t *targets) invoke(ctx context.Context, function string, input []byte) ([]byte, error) {
-	select {
-	case <-t.ready:
-		return t.runtime.invoke(ctx, function, input)
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := t.clock.Wait(ctx); err != nil {
+		return nil, err
 	}
+	return t.runtime.invoke(ctx, function, input)
 }
 
 // giveUp gives an event that a function could not handle to its dead-letter queue.

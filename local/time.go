@@ -21,7 +21,7 @@ func (l *Local) openDisk() (err error) {
 		return err
 	}
 	err = disk.LoadJSON(l.disk, clockBucket, func(_ string, last *time.Time) {
-		l.Clock = clock.Resume(l.config.Speed, *last)
+		l.Clock = clock.Resume(l.config.Speed, *last).Ordered()
 	})
 	if err != nil {
 		return fmt.Errorf("reading the time: %w", err)

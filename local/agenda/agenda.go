@@ -9,6 +9,7 @@ package agenda
 
 import (
 	"container/heap"
+	"context"
 	"sync"
 	"time"
 
@@ -45,8 +46,8 @@ func New(c *clock.Clock) *Agenda {
 }
 
 // At notes to call do at due, or at once if that has passed, in place of what was
-// noted for the key. Calls never overlap: do must not wait. A closed agenda
-// notes nothing.
+// noted for the key; but not while somebody holds the clock. Calls never overlap: do
+// must not wait. A closed agenda notes nothing.
 func (a *Agenda) At(key string, due time.Time, do func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -103,6 +104,7 @@ func (a *Agenda) arm() {
 }
 
 func (a *Agenda) run() {
+	_ = a.clock.Wait(context.Background())
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.running {

@@ -35,6 +35,29 @@ func TestEntriesRunWhenAndInTheOrderTheyAreDue(t *testing.T) {
 	})
 }
 
+func TestNothingIsDoneWhileTheClockIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clock.New(1)
+		release := c.Hold()
+		a := agenda.New(c)
+		defer a.Close()
+		var done []string
+		for _, key := range []string{"first", "second"} {
+			a.At(key, c.Now(), func() { done = append(done, key) })
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if done != nil {
+			t.Errorf("done: %v", done)
+		}
+		release()
+		synctest.Wait()
+		if got, want := strings.Join(done, " "), "first second"; got != want {
+			t.Errorf("done: %s, want %s", got, want)
+		}
+	})
+}
+
 func TestCloseForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := clock.New(1)

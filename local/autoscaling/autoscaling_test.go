@@ -29,7 +29,9 @@ type bench struct {
 	t      *testing.T
 	server *autoscaling.Server
 	agents map[string]ecs.Registration // by instance id, while they are there
-	clash  int                         // registrations to refuse
+
+	instances map[string]autoscaling.Instance // those that EC2 was told of, by id
+	clash     int                             // registrations to refuse
 }
 
 func (b *bench) RegisterInstance(_ context.Context, r ecs.Registration) (string, error) {
@@ -40,6 +42,16 @@ func (b *bench) RegisterInstance(_ context.Context, r ecs.Registration) (string,
 	}
 	b.agents[r.EC2InstanceID] = r
 	return "arn", nil
+}
+
+func (b *bench) InstanceLaunched(_ context.Context, i autoscaling.Instance) {
+	calls.Add(1)
+	b.instances[i.ID] = i
+}
+
+func (b *bench) InstanceTerminated(_ context.Context, id string) {
+	calls.Add(1)
+	delete(b.instances, id)
 }
 
 func (b *bench) InstanceGone(_ context.Context, id string) {
@@ -54,9 +66,9 @@ func (b *bench) LaunchTemplate(_ context.Context, idOrName, _ string) (autoscali
 
 func start(t *testing.T, d *disk.Disk) *bench {
 	t.Helper()
-	b := &bench{t: t, agents: map[string]ecs.Registration{}}
+	b := &bench{t: t, agents: map[string]ecs.Registration{}, instances: map[string]autoscaling.Instance{}}
 	server, err := autoscaling.New(autoscaling.Config{Clock: clock.New(1), Disk: d, IDs: unique.New(1),
-		Account: "111122223333", Region: "eu-west-1", Templates: b, Agents: b})
+		Account: "111122223333", Region: "eu-west-1", Templates: b, Instances: b, Agents: b})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,6 +262,10 @@ func TestGroupsSurviveARestart(t *testing.T) {
 		wait(3 * time.Minute)
 		if n := b.inService(); n != 2 || len(b.agents) != 2 {
 			t.Errorf("after the restart %d instances are in service, %d in the cluster", n, len(b.agents))
+		}
+		// EC2 may not have been told of them before.
+		if len(b.instances) != 2 {
+			t.Errorf("after the restart EC2 was told of %v", b.instances)
 		}
 	})
 }

@@ -229,11 +229,7 @@ func (s *Server) launch(g *group, cause string) {
 	i.Due = s.config.Clock.Now().Add(s.config.IDs.Between(launchLow, launchHigh))
 	g.Instances = append(g.Instances, i)
 	s.touch(g, i)
-	if s.config.Instances != nil {
-		told := Instance{ID: i.ID, InstanceType: i.Type, ImageID: i.ImageID, AvailabilityZone: zone, SubnetID: subnet,
-			AutoScalingGroup: g.Name, LaunchTemplate: cmp.Or(ref.ID, ref.Name), Spot: g.spot(), Tags: g.propagated()}
-		s.after = append(s.after, func() { s.config.Instances.InstanceLaunched(ctx, told) })
-	}
+	s.tell(g, i)
 }
 
 func (g *group) templateRef() templateRef {

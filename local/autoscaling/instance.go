@@ -1,6 +1,7 @@
 package autoscaling
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -31,8 +32,11 @@ func (s *Server) resume(g *group, i *instance) {
 	switch {
 	case i.ending() || i.Health == "Dead":
 		s.lose(i)
-	case i.State == "InService" && i.joins() && i.Due.IsZero():
-		i.Due = s.config.Clock.Now().Add(s.config.IDs.Between(agentLow, agentHigh))
+	default:
+		s.tell(g, i)
+		if i.State == "InService" && i.joins() && i.Due.IsZero() {
+			i.Due = s.config.Clock.Now().Add(s.config.IDs.Between(agentLow, agentHigh))
+		}
 	}
 	s.note(g, i)
 }
@@ -127,6 +131,16 @@ func (s *Server) terminate(g *group, i *instance, cause string) activity {
 	s.touch(g, i)
 	s.lose(i)
 	return g.Activities[0]
+}
+
+// tell lets EC2 know that the instance is there.
+func (s *Server) tell(g *group, i *instance) {
+	if s.config.Instances == nil {
+		return
+	}
+	told := Instance{ID: i.ID, InstanceType: i.Type, ImageID: i.ImageID, AvailabilityZone: i.Zone, SubnetID: i.Subnet,
+		AutoScalingGroup: g.Name, LaunchTemplate: cmp.Or(i.Template.ID, i.Template.Name), Spot: g.spot(), Tags: g.propagated()}
+	s.after = append(s.after, func() { s.config.Instances.InstanceLaunched(context.Background(), told) })
 }
 
 // lose tells EC2, ECS and EKS that the instance is no more.

@@ -7,6 +7,7 @@ package clock
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,7 +22,8 @@ type Clock struct {
 	speed float64
 
 	ordered bool
-	set     atomic.Int64 // how many timers were set
+	set     atomic.Int64  // how many timers were set
+	held    chan struct{} // closed by release; nil for a clock that was never held
 }
 
 // New returns a clock that starts now. A speed that is not above zero is 1.
@@ -47,6 +49,27 @@ func startAt(now, at time.Time, speed float64) *Clock {
 func (c *Clock) Ordered() *Clock {
 	c.ordered = true
 	return c
+}
+
+// Hold lets whoever waits for the clock wait until release is called, once: while services
+// start one after another, none may act on those that are not there yet. It must be called
+// before anything waits.
+func (c *Clock) Hold() (release func()) {
+	c.held = make(chan struct{})
+	return sync.OnceFunc(func() { close(c.held) })
+}
+
+// Wait returns nil once nobody holds the clock, or ctx's error as soon as ctx ends.
+func (c *Clock) Wait(ctx context.Context) error {
+	if c.held == nil {
+		return nil
+	}
+	select {
+	case <-c.held:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // timer is how long a timer over d runs on the machine's own clock.

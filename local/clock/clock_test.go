@@ -2,6 +2,7 @@ package clock_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,26 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 		defer cancel()
 		if err := clock.New(1).Sleep(ctx, time.Hour); err != context.DeadlineExceeded {
 			t.Errorf("Sleep = %v, want %v", err, context.DeadlineExceeded)
+		}
+	})
+}
+
+func TestAHeldClockIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clock.New(1)
+		if err := c.Wait(t.Context()); err != nil {
+			t.Errorf("nobody holds the clock, and waiting for it ended in %v", err)
+		}
+		release := c.Hold()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := c.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("waiting for a held clock ended in %v", err)
+		}
+		release()
+		release()
+		if err := c.Wait(t.Context()); err != nil {
+			t.Errorf("the clock was released, and waiting for it ended in %v", err)
 		}
 	})
 }

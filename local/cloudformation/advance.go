@@ -20,11 +20,13 @@ func (s *Service) advance(st *stack, r *resource) error {
 		return s.beginDelete(st, r)
 	}
 	kind, request, phase := s.config.Kinds[r.Type], st.request(r), st.Phase
+	untried := r.untried
+	r.untried = false
 	var made Made
 	var err error
 	s.unlocked(func() {
 		if operation == "create" {
-			request.PhysicalID = ""
+			request.PhysicalID, request.Again = "", !untried
 			made, err = kind.Provider.Create(s.ctx, request)
 		} else {
 			made, err = kind.Provider.Update(s.ctx, request)

@@ -43,6 +43,9 @@ func (s *Service) conductLater(st *stack) {
 // conduct acts whenever something of the stack is due, one thing after another,
 // so that the same calls lead to the same events.
 func (s *Service) conduct(st *stack, wake chan struct{}) {
+	if s.config.Clock.Wait(s.ctx) != nil {
+		return
+	}
 	for {
 		next, done := s.act(st)
 		if done || s.ctx.Err() != nil {
@@ -198,7 +201,7 @@ func (s *Service) startChange(st *stack, r *resource) error {
 		return s.failResource(st, r, err.Error())
 	}
 	if r.Action == "create" {
-		r.Properties = properties
+		r.Properties, r.untried = properties, r.Status == ""
 		return s.setResource(st, r, "CREATE_IN_PROGRESS", "")
 	}
 	if textOf(r.Properties) == textOf(properties) {

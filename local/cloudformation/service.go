@@ -69,6 +69,7 @@ type Request struct {
 	// is for calls that take one. Both are the same when a call is repeated.
 	Name, Token string
 	PhysicalID  string // empty for Create
+	Again       bool   // whether an earlier try of the same Create may have made something
 	Properties  map[string]any
 	Previous    map[string]any // for Update, the properties as they were
 	Tags        map[string]string

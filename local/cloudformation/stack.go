@@ -108,6 +108,10 @@ type resource struct {
 	GiveUp                                      time.Time
 	Leftover                                    *leftover // what it was before it was replaced
 	Removed                                     bool      // no longer in the template
+
+	// untried is whether the provider was never asked for what is to be created. It is not kept:
+	// after a restart nobody knows.
+	untried bool
 }
 
 // A leftover is a physical resource that another one has replaced.

@@ -74,6 +74,15 @@ func (d *Disk) Update(fn func(*Tx) error) error {
 // Keeps says whether what is written is kept.
 func (t *Tx) Keeps() bool { return t.tx != nil }
 
+// OnCommit calls fn once the writes have reached the file, and never when they do not.
+func (t *Tx) OnCommit(fn func()) {
+	if t.tx == nil {
+		fn()
+		return
+	}
+	t.tx.OnCommit(fn)
+}
+
 // Put writes value under key, in place of what was there.
 func (t *Tx) Put(bucket string, key, value []byte) error {
 	if t.tx == nil {

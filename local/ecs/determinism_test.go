@@ -3,6 +3,8 @@ package ecs_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"portolan/local/clock"
+	"portolan/local/disk"
 	"portolan/local/ecs"
 	"portolan/local/unique"
 )
@@ -44,27 +47,37 @@ func TestTheSameSeedTellsTheSameStory(t *testing.T) {
 }
 
 // groups are target groups that note who is in them.
-type groups map[string]int
+type groups map[string]bool
 
 func (g groups) RegisterTarget(_ context.Context, group, id string, port int) {
-	if port >= 32768 {
-		g[group+" "+id]++
-	}
+	g[fmt.Sprint(group, id, port)] = true
 }
 
-func (g groups) DeregisterTarget(_ context.Context, group, id string, _ int) { g[group+" "+id]-- }
+func (g groups) DeregisterTarget(_ context.Context, group, id string, port int) {
+	delete(g, fmt.Sprint(group, id, port))
+}
 
+// Target groups are told of a task that starts and of one that ends, and once more after a
+// restart: what they were to be told may have been lost with the process.
 func TestTasksEnterAndLeaveTheirTargetGroup(t *testing.T) {
+	d, err := disk.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
 	synctest.Test(t, func(t *testing.T) {
-		targets := groups{}
-		server, err := ecs.New(ecs.Config{Clock: clock.New(1), IDs: unique.New(1), Account: "111122223333", Region: "eu-west-1",
-			Targets: targets})
-		if err != nil {
-			t.Fatal(err)
+		serve := func(targets groups) *ecs.Server {
+			server, err := ecs.New(ecs.Config{Clock: clock.New(1), Disk: d, IDs: unique.New(1), Account: "111122223333",
+				Region: "eu-west-1", Targets: targets})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return server
 		}
-		defer server.Close()
+		targets := groups{}
+		server := serve(targets)
 		b := clientOf(t, server)
-		_, err = b.CreateCluster(t.Context(), &client.CreateClusterInput{ClusterName: aws.String("shop")})
+		_, err := b.CreateCluster(t.Context(), &client.CreateClusterInput{ClusterName: aws.String("shop")})
 		b.must(err)
 		b.join(1)
 		definition, group := b.register("shop/web:1"), "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web/1"
@@ -73,13 +86,31 @@ func TestTasksEnterAndLeaveTheirTargetGroup(t *testing.T) {
 				{TargetGroupArn: &group, ContainerName: aws.String("webapp"), ContainerPort: aws.Int32(8080)}}})
 		b.must(err)
 		b.within(3*time.Minute, "two tasks", b.steady(2))
-		if got := targets[group+" i-00000000000000001"]; got != 2 {
-			t.Errorf("%d tasks are in the target group", got)
+		if len(targets) != 2 {
+			t.Errorf("the target groups have %v", targets)
+		}
+		server.Close()
+
+		again := groups{}
+		server = serve(again)
+		b = clientOf(t, server)
+		b.within(3*time.Minute, "two tasks", b.steady(2))
+		if !maps.Equal(again, targets) {
+			t.Errorf("after a restart the target groups have %v, and had %v", again, targets)
 		}
 		b.update(client.UpdateServiceInput{DesiredCount: aws.Int32(0)})
 		b.within(3*time.Minute, "no task", b.steady(0))
-		if got := targets[group+" i-00000000000000001"]; got != 0 {
-			t.Errorf("%d tasks are left in the target group", got)
+		if len(again) != 0 {
+			t.Errorf("the target groups still have %v", again)
+		}
+		server.Close()
+
+		server = serve(targets)
+		defer server.Close()
+		b = clientOf(t, server)
+		b.within(3*time.Minute, "no task", b.steady(0))
+		if len(targets) != 0 {
+			t.Errorf("target groups that were not told have %v", targets)
 		}
 	})
 }

@@ -122,6 +122,33 @@ func (s *Server) deregister(place *target) {
 	place.Known = false
 }
 
+// tellAgain tells load balancers once more of the targets of all tasks: what they were to be
+// told may have been lost with the process. A place that one task left may be another's by now.
+func (s *Server) tellAgain() {
+	if s.config.Targets == nil {
+		return
+	}
+	known := map[target]bool{}
+	for _, id := range sortedKeys(s.tasks) {
+		for i := range s.tasks[id].Balanced {
+			if place := &s.tasks[id].Balanced[i]; place.Known {
+				known[*place] = true
+				s.register(place)
+			}
+		}
+	}
+	for _, id := range sortedKeys(s.tasks) {
+		if s.tasks[id].View.StartedAt == nil {
+			continue // it was never registered
+		}
+		for _, place := range s.tasks[id].Balanced {
+			if place.Known = true; !known[place] {
+				s.deregister(&place)
+			}
+		}
+	}
+}
+
 // runOn decides how a task that has run for a while goes on.
 func (s *Server) runOn(t *task) {
 	t.Due = time.Time{}

@@ -144,6 +144,7 @@ func (s *Server) load() error {
 	for _, id := range sortedKeys(s.tasks) {
 		s.note(s.tasks[id])
 	}
+	s.tellAgain()
 	for _, key := range sortedKeys(s.services) {
 		if v := s.services[key]; v.Status == "INACTIVE" {
 			s.forgetLater(v)

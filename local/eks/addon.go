@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"portolan/local/disk"
 	"portolan/local/wire"
 )
 
@@ -73,21 +74,24 @@ func (s *Server) createAddon(_ context.Context, in *addonInput) (*addonOutput, e
 	a.Version, a.Status, a.CreatedAt = "v1.20.4-eksbuild.1", creating, wire.At(s.now())
 	a.Health.Issues = []issue{}
 	a.Due, a.Deadline = s.after(5*time.Second, 15*time.Second), s.now().Add(addonPatience)
+	var associations []func(*disk.Tx) error
 	for _, each := range in.Associations {
-		made, err := s.associate(association{Cluster: a.Cluster, Namespace: "kube-system", ServiceAccount: each.ServiceAccount,
-			RoleARN: each.RoleARN, OwnerARN: a.ARN, Token: a.ARN})
+		made, _, err := s.associate(association{Cluster: a.Cluster, Namespace: "kube-system", ServiceAccount: each.ServiceAccount,
+			RoleARN: each.RoleARN, OwnerARN: a.ARN})
 		if err != nil {
 			return nil, err
 		}
+		associations = append(associations, s.associations.With(made))
 		a.Associations = append(a.Associations, made.ARN)
 	}
-	return &addonOutput{a.view()}, s.keepAddon(a)
+	return &addonOutput{a.view()}, s.keepAddon(a, associations...)
 }
 
-// keepAddon keeps an add-on and when it is looked at next. The caller has the lock.
-func (s *Server) keepAddon(a addon) error {
+// keepAddon keeps an add-on, what belongs to it, and when it is looked at next. The caller has
+// the lock.
+func (s *Server) keepAddon(a addon, also ...func(*disk.Tx) error) error {
 	s.note("addon "+a.id(), a.Due, func() { s.stepAddon(a.id()) })
-	return s.addons.Put(a)
+	return s.addons.Put(a, also...)
 }
 
 // stepAddon applies an add-on and waits until it runs, or takes it away.

@@ -41,28 +41,32 @@ func (s *Server) createAssociation(_ context.Context, in *association) (*associa
 	if _, _, err := s.findActive(in.Cluster); err != nil {
 		return nil, err
 	}
-	made, err := s.associate(*in)
+	made, fresh, err := s.associate(*in)
+	if fresh {
+		err = s.associations.Put(made)
+	}
 	return &associationOutput{made.view()}, err
 }
 
-// associate keeps a new association. The caller has the lock.
-func (s *Server) associate(a association) (association, error) {
+// associate is an association that nobody has kept yet, or the one that the same request made
+// before. The caller has the lock.
+func (s *Server) associate(a association) (made association, fresh bool, err error) {
 	old, taken := s.associations.First(func(o association) bool {
 		return o.Cluster == a.Cluster && o.Namespace == a.Namespace && o.ServiceAccount == a.ServiceAccount
 	})
 	switch {
 	case taken && a.Token != "" && old.Token == a.Token:
-		return old, nil
+		return old, false, nil
 	case taken:
-		return old, inUse("Association already exists: %s", old.ID)
+		return old, false, inUse("Association already exists: %s", old.ID)
 	case !strings.Contains(a.RoleARN, ":role/"):
-		return a, invalid("Role provided in the request does not exist")
+		return a, false, invalid("Role provided in the request does not exist")
 	}
 	a.ID = "a-" + strings.ToLower(s.config.IDs.Base32(17))
 	a.ARN = s.arn("podidentityassociation/" + a.Cluster + "/" + a.ID)
 	a.CreatedAt = wire.AtPtr(s.now())
 	a.ModifiedAt = a.CreatedAt
-	return a, s.associations.Put(a)
+	return a, true, nil
 }
 
 type associationInput struct {

@@ -55,10 +55,7 @@ func (s *Server) updateNodeGroupConfig(_ context.Context, in *configInput) (*upd
 			sizes.Min, sizes.Desired, sizes.Max)
 	}
 	g.Status = updating
-	if err := s.groups.Put(g); err != nil {
-		return nil, err
-	}
-	return s.begin(u)
+	return s.begin(u, s.groups.With(g))
 }
 
 // resize tells the node group's Auto Scaling group what was asked for.
@@ -77,6 +74,5 @@ func (s *Server) resize(u update) {
 		u.Status, u.Errors = unsuccessful, []errorDetail{{"Unknown", err.Error(), []string{g.group()}}}
 	}
 	g.Status = active
-	_ = s.groups.Put(g)
-	_ = s.keepUpdate(u)
+	_ = s.keepUpdate(u, s.groups.With(g))
 }

@@ -32,10 +32,7 @@ func (s *Server) updateNodeGroupVersion(_ context.Context, in *updateInput) (*up
 		return nil, invalid("Nodegroup cannot be downgraded from %s to %s", g.Version, to)
 	}
 	g.Status, g.Next = updating, to
-	if err := s.groups.Put(g); err != nil {
-		return nil, err
-	}
-	return s.begin(update{Cluster: g.Cluster, Group: g.Name, Token: in.Token, To: to, Due: s.now().Add(updateLook)})
+	return s.begin(update{Cluster: g.Cluster, Group: g.Name, Token: in.Token, To: to, Due: s.now().Add(updateLook)}, s.groups.With(g))
 }
 
 // A rolling is the update of a node group: one node more than is wanted is started, and
@@ -57,14 +54,14 @@ func (s *Server) roll(u update) {
 	}
 	r := &rolling{Server: s, update: u, group: g, nodes: s.nodes(g)}
 	r.Due = s.now().Add(updateLook)
-	ended := r.step()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ended {
+	if r.step() {
 		r.Due = time.Time{}
 		r.group.Status = active
-		_ = s.groups.Put(r.group)
+		r.save()
+		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	_ = s.keepUpdate(r.update)
 }
 
@@ -74,16 +71,19 @@ func (r *rolling) step() (ended bool) {
 	if err != nil {
 		return false
 	}
-	if r.Old == nil {
+	first := r.Old == nil
+	if first {
 		r.Old = slices.Clone(instances)
 		r.group.Scaling.Desired = len(instances)
-		if len(r.Old) > 0 {
-			r.resize(len(instances) + 1)
-		}
 		r.save()
-		return false
 	}
 	r.Old = slices.DeleteFunc(r.Old, func(id string) bool { return !slices.Contains(instances, id) })
+	if len(r.Old) > 0 && len(instances) <= r.group.Scaling.Desired {
+		r.resize(r.group.Scaling.Desired + 1)
+	}
+	if first {
+		return false
+	}
 	switch {
 	case r.Draining != "" && slices.Contains(r.Old, r.Draining):
 		return r.drainOne(len(r.Old) == 1)
@@ -104,11 +104,11 @@ func (r *rolling) resize(size int) {
 	_ = r.config.Groups.ResizeGroup(r.ctx, r.group.group(), scaling.Min, size, max(scaling.Max, size))
 }
 
-// save keeps the size that the group has to have at the end.
+// save keeps the update and its group.
 func (r *rolling) save() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_ = r.groups.Put(r.group)
+	_ = r.keepUpdate(r.update, r.groups.With(r.group))
 }
 
 // ready counts the nodes of instances that are there.

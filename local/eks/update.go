@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"portolan/local/disk"
 	"portolan/local/wire"
 )
 
@@ -87,18 +88,19 @@ func (s *Server) repeated(token string) (update, bool) {
 	return s.updates.First(func(u update) bool { return token != "" && u.Token == token })
 }
 
-// begin keeps a new update. The caller has the lock.
-func (s *Server) begin(u update) (*updateOutput, error) {
+// begin keeps a new update, and what it changes. The caller has the lock.
+func (s *Server) begin(u update, also ...func(*disk.Tx) error) (*updateOutput, error) {
 	u.ID, u.Status, u.CreatedAt, u.Errors = s.config.IDs.UUID(), inProgress, wire.At(s.now()), []errorDetail{}
 	if u.Type == "" {
 		u.Type, u.Params = versionUpdate, []param{{"Version", u.To}}
 	}
-	return shown(u), s.keepUpdate(u)
+	return shown(u), s.keepUpdate(u, also...)
 }
 
-func (s *Server) keepUpdate(u update) error {
+// keepUpdate keeps an update and what it changes, in one write. The caller has the lock.
+func (s *Server) keepUpdate(u update, also ...func(*disk.Tx) error) error {
 	s.note("update "+u.ID, u.Due, func() { s.stepUpdate(u.ID) })
-	return s.updates.Put(u)
+	return s.updates.Put(u, also...)
 }
 
 // minor is the second number of a version.
@@ -134,10 +136,7 @@ func (s *Server) updateClusterVersion(_ context.Context, in *updateInput) (*upda
 		}
 	}
 	c.Status = updating
-	if err := s.clusters.Put(c); err != nil {
-		return nil, err
-	}
-	return s.begin(update{Cluster: c.Name, Token: in.Token, To: in.Version, Due: s.after(updateLow, updateHigh)})
+	return s.begin(update{Cluster: c.Name, Token: in.Token, To: in.Version, Due: s.after(updateLow, updateHigh)}, s.clusters.With(c))
 }
 
 type listUpdatesOutput struct {
@@ -195,6 +194,5 @@ func (s *Server) stepUpdate(id string) {
 		server.SetVersion(kubeletVersion(u.To))
 	}
 	u.Status, u.Due = successful, time.Time{}
-	_ = s.clusters.Put(c)
-	_ = s.keepUpdate(u)
+	_ = s.keepUpdate(u, s.clusters.With(c))
 }

@@ -56,6 +56,15 @@ func (r *Of[T]) Put(entity T, also ...func(*disk.Tx) error) error {
 	return nil
 }
 
+// With is the write of an entity for the Put of another one, which keeps both or none.
+func (r *Of[T]) With(entity T) func(*disk.Tx) error {
+	return func(tx *disk.Tx) error {
+		id := r.idOf(entity)
+		tx.OnCommit(func() { r.byID[id] = entity })
+		return tx.PutJSON(r.bucket, id, entity)
+	}
+}
+
 // Remove forgets the entity; removing what is not there is no error.
 func (r *Of[T]) Remove(id string) error {
 	err := r.disk.Update(func(tx *disk.Tx) error { return tx.Delete(r.bucket, []byte(id)) })

@@ -1,6 +1,7 @@
 package records_test
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 
@@ -19,12 +20,18 @@ func load(t *testing.T, d *disk.Disk) *records.Of[item] {
 	return r
 }
 
-func TestRecordsComeBackFromDisk(t *testing.T) {
+func open(t *testing.T) *disk.Disk {
+	t.Helper()
 	d, err := disk.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func TestRecordsComeBackFromDisk(t *testing.T) {
+	d := open(t)
 	r := load(t, d)
 	for _, i := range []item{{"b", "1"}, {"a", "2"}, {"c", "3"}, {"b", "4"}} {
 		if err := r.Put(i); err != nil {
@@ -37,6 +44,32 @@ func TestRecordsComeBackFromDisk(t *testing.T) {
 	want := []item{{"a", "2"}, {"b", "4"}}
 	if got := load(t, d).All(); !reflect.DeepEqual(got, want) {
 		t.Errorf("after a restart there are %v, want %v", got, want)
+	}
+}
+
+func TestTwoKindsAreKeptTogetherOrNotAtAll(t *testing.T) {
+	d := open(t)
+	r := load(t, d)
+	others, err := records.Load(d, "test/others", func(i item) string { return i.ID })
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("refused")
+	if err := r.Put(item{"a", "1"}, others.With(item{"x", "1"}), func(*disk.Tx) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("the write ended in %v", err)
+	}
+	if r.Len()+others.Len() != 0 {
+		t.Errorf("of a write that was refused are there %v and %v", r.All(), others.All())
+	}
+	if err := r.Put(item{"a", "1"}, others.With(item{"x", "1"})); err != nil {
+		t.Fatal(err)
+	}
+	if r.Len() != 1 || others.Len() != 1 {
+		t.Errorf("there are %v and %v", r.All(), others.All())
+	}
+	unkept := load(t, nil)
+	if err := load(t, nil).Put(item{"a", "1"}, unkept.With(item{"x", "1"})); err != nil || unkept.Len() != 1 {
+		t.Errorf("without a disk there are %v, %v", unkept.All(), err)
 	}
 }
 

@@ -30,7 +30,7 @@ func (m *maker) clusterKinds(kinds map[string]cloudformation.Kind) {
 			create: m.createCapacityProvider,
 			remove: func(ctx context.Context, r cloudformation.Request) error {
 				_, err := m.ecs.DeleteCapacityProvider(ctx, &ecs.DeleteCapacityProviderInput{CapacityProvider: &r.PhysicalID})
-				if isCode(err, "ClientException", "InvalidParameterException") && strings.Contains(err.Error(), "not found") {
+				if isCode(err, "ClientException", "InvalidParameterException") && strings.Contains(err.Error(), "does not exist") {
 					return nil
 				}
 				return err

@@ -60,13 +60,15 @@ func (m *maker) gatewayKinds(kinds map[string]cloudformation.Kind) {
 }
 
 func (m *maker) createInternetGateway(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
-	found, err := m.ec2.DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: ownFilters(r)})
-	if err != nil {
-		return failed(err)
-	}
-	if len(found.InternetGateways) > 0 {
-		id := *found.InternetGateways[0].InternetGatewayId
-		return made(id, map[string]any{"InternetGatewayId": id})
+	if r.Again {
+		found, err := m.ec2.DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: ownFilters(r)})
+		if err != nil {
+			return failed(err)
+		}
+		if len(found.InternetGateways) > 0 {
+			id := *found.InternetGateways[0].InternetGatewayId
+			return made(id, map[string]any{"InternetGatewayId": id})
+		}
 	}
 	out, err := m.ec2.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{
 		TagSpecifications: tagSpecifications(r, types.ResourceTypeInternetGateway),
@@ -96,12 +98,14 @@ func (m *maker) detachGateway(ctx context.Context, r cloudformation.Request) err
 }
 
 func (m *maker) allocateAddress(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
-	found, err := m.ec2.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: ownFilters(r)})
-	if err != nil {
-		return failed(err)
-	}
-	if len(found.Addresses) > 0 {
-		return addressMade(*found.Addresses[0].PublicIp, *found.Addresses[0].AllocationId)
+	if r.Again {
+		found, err := m.ec2.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: ownFilters(r)})
+		if err != nil {
+			return failed(err)
+		}
+		if len(found.Addresses) > 0 {
+			return addressMade(*found.Addresses[0].PublicIp, *found.Addresses[0].AllocationId)
+		}
 	}
 	out, err := m.ec2.AllocateAddress(ctx, &ec2.AllocateAddressInput{
 		Domain: types.DomainTypeVpc, TagSpecifications: tagSpecifications(r, types.ResourceTypeElasticIp),

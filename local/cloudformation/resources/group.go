@@ -37,14 +37,16 @@ func (m *maker) createSecurityGroup(ctx context.Context, r cloudformation.Reques
 	if name == "" {
 		name = r.Name
 	}
-	found, err := m.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
-		Filters: append(ownFilters(r), types.Filter{Name: aws.String("group-name"), Values: []string{name}}),
-	})
-	if err != nil {
-		return failed(err)
-	}
-	if len(found.SecurityGroups) > 0 {
-		return m.setRules(ctx, r, *found.SecurityGroups[0].GroupId)
+	if r.Again {
+		found, err := m.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
+			Filters: append(ownFilters(r), types.Filter{Name: aws.String("group-name"), Values: []string{name}}),
+		})
+		if err != nil {
+			return failed(err)
+		}
+		if len(found.SecurityGroups) > 0 {
+			return m.setRules(ctx, r, *found.SecurityGroups[0].GroupId)
+		}
 	}
 	out, err := m.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
 		GroupName: &name, Description: of(r).optional("GroupDescription"), VpcId: of(r).optional("VpcId"),
@@ -133,14 +135,46 @@ func (m *maker) createIngress(ctx context.Context, r cloudformation.Request) (cl
 	out, err := m.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
 		GroupId: of(r).optional("GroupId"), IpPermissions: permission(of(r)),
 	})
-	if isCode(err, "InvalidPermission.Duplicate") {
-		return made(r.Name, map[string]any{"Id": r.Name})
+	if r.Again && isCode(err, "InvalidPermission.Duplicate") {
+		return m.foundIngress(ctx, r, err)
 	}
 	if err != nil {
 		return failed(err)
 	}
 	id := *out.SecurityGroupRules[0].SecurityGroupRuleId
 	return made(id, map[string]any{"Id": id})
+}
+
+// foundIngress is the rule that an earlier try made, or fails as the try of now did.
+func (m *maker) foundIngress(ctx context.Context, r cloudformation.Request, refused error) (cloudformation.Made, error) {
+	out, err := m.ec2.DescribeSecurityGroupRules(ctx, &ec2.DescribeSecurityGroupRulesInput{
+		Filters: []types.Filter{{Name: aws.String("group-id"), Values: []string{of(r).text("GroupId")}}},
+	})
+	if err != nil {
+		return failed(err)
+	}
+	wanted := of(r)
+	for _, rule := range out.SecurityGroupRules {
+		peer := ""
+		if rule.ReferencedGroupInfo != nil {
+			peer = aws.ToString(rule.ReferencedGroupInfo.GroupId)
+		}
+		if !aws.ToBool(rule.IsEgress) && aws.ToString(rule.IpProtocol) == wanted.text("IpProtocol") &&
+			samePort(rule.FromPort, wanted.number("FromPort")) && samePort(rule.ToPort, wanted.number("ToPort")) &&
+			aws.ToString(rule.CidrIpv4) == wanted.text("CidrIp") && peer == wanted.text("SourceSecurityGroupId") {
+			id := *rule.SecurityGroupRuleId
+			return made(id, map[string]any{"Id": id})
+		}
+	}
+	return failed(refused)
+}
+
+// samePort compares ports; none means all of them, which EC2 shows as -1.
+func samePort(shown, wanted *int32) bool {
+	if wanted == nil {
+		return shown == nil || *shown == -1
+	}
+	return shown != nil && *shown == *wanted
 }
 
 func (m *maker) deleteIngress(ctx context.Context, r cloudformation.Request) error {

@@ -37,23 +37,22 @@ func (m *maker) networkKinds(kinds map[string]cloudformation.Kind) {
 }
 
 func (m *maker) createVpc(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
-	found, err := m.ec2.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: ownFilters(r)})
-	if err != nil {
-		return failed(err)
-	}
-	var id string
-	if len(found.Vpcs) > 0 && r.Previous == nil {
-		id = *found.Vpcs[0].VpcId
-	} else {
-		out, err := m.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{
-			CidrBlock: of(r).optional("CidrBlock"), TagSpecifications: tagSpecifications(r, types.ResourceTypeVpc),
-		})
+	if r.Again && r.Previous == nil {
+		found, err := m.ec2.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: ownFilters(r)})
 		if err != nil {
 			return failed(err)
 		}
-		id = *out.Vpc.VpcId
+		if len(found.Vpcs) > 0 {
+			return m.setVpc(ctx, r, *found.Vpcs[0].VpcId)
+		}
 	}
-	return m.setVpc(ctx, r, id)
+	out, err := m.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{
+		CidrBlock: of(r).optional("CidrBlock"), TagSpecifications: tagSpecifications(r, types.ResourceTypeVpc),
+	})
+	if err != nil {
+		return failed(err)
+	}
+	return m.setVpc(ctx, r, *out.Vpc.VpcId)
 }
 
 func (m *maker) updateVpc(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
@@ -95,12 +94,14 @@ func (m *maker) setVpc(ctx context.Context, r cloudformation.Request, id string)
 }
 
 func (m *maker) createSubnet(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
-	found, err := m.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: ownFilters(r)})
-	if err != nil {
-		return failed(err)
-	}
-	if len(found.Subnets) > 0 && r.Previous == nil {
-		return m.setSubnet(ctx, r, found.Subnets[0])
+	if r.Again && r.Previous == nil {
+		found, err := m.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: ownFilters(r)})
+		if err != nil {
+			return failed(err)
+		}
+		if len(found.Subnets) > 0 {
+			return m.setSubnet(ctx, r, found.Subnets[0])
+		}
 	}
 	out, err := m.ec2.CreateSubnet(ctx, &ec2.CreateSubnetInput{
 		VpcId: of(r).optional("VpcId"), CidrBlock: of(r).optional("CidrBlock"),

@@ -2,6 +2,7 @@ package resources_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -93,7 +94,41 @@ func (f faces) NetworkInterfaces() []ec2.NetworkInterface {
 	return all
 }
 
-func newWorld(t *testing.T) *world {
+// A provider is all that a kind of resource may be asked.
+type provider interface {
+	cloudformation.Provider
+	cloudformation.Stabilizer
+	cloudformation.Reader
+}
+
+// askedTwice makes and removes everything twice, as a service does that was killed before it
+// had noted the first answer.
+type askedTwice struct{ provider }
+
+func (p askedTwice) Create(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
+	first, err := p.provider.Create(ctx, r)
+	if err != nil {
+		return first, err
+	}
+	r.Again = true
+	second, err := p.provider.Create(ctx, r)
+	if err == nil && second.PhysicalID != first.PhysicalID {
+		err = fmt.Errorf("%s was made as %s, and again as %s", r.LogicalID, first.PhysicalID, second.PhysicalID)
+	}
+	return second, err
+}
+
+func (p askedTwice) Delete(ctx context.Context, r cloudformation.Request) error {
+	if err := p.provider.Delete(ctx, r); err != nil {
+		return err
+	}
+	return p.provider.Delete(ctx, r)
+}
+
+func newWorld(t *testing.T) *world { return newWorldOf(t, func(p provider) provider { return p }) }
+
+// newWorldOf is a world whose resources are made by what wrap makes of their providers.
+func newWorldOf(t *testing.T, wrap func(provider) provider) *world {
 	t.Helper()
 	w := &world{T: t}
 	c, ids := clock.New(1), unique.New(1)
@@ -128,8 +163,13 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(groups.Close)
 	computers.fleet, err = ec2.NewFleet(network, groups.KillInstance)
 	w.must(err)
+	kinds := resources.New(w.config, nil)
+	for name, kind := range kinds {
+		kind.Provider = wrap(kind.Provider.(provider))
+		kinds[name] = kind
+	}
 	w.stacks, err = cloudformation.New(cloudformation.Config{
-		Account: account, Region: region, Clock: c, IDs: ids, Kinds: resources.New(w.config, nil),
+		Account: account, Region: region, Clock: c, IDs: ids, Kinds: kinds,
 		Source: cloudformation.Source{SSMParameter: func(context.Context, string) (string, error) { return "ami-12345678", nil }},
 	})
 	w.must(err)
@@ -211,8 +251,17 @@ func between(t *testing.T, what string, got, low, high time.Duration) {
 }
 
 func TestClusterOnInstancesFromNothingToNothing(t *testing.T) {
+	for name, wrap := range map[string]func(provider) provider{
+		"asked once":  func(p provider) provider { return p },
+		"asked twice": func(p provider) provider { return askedTwice{p} },
+	} {
+		t.Run(name, func(t *testing.T) { fromNothingToNothing(t, wrap) })
+	}
+}
+
+func fromNothingToNothing(t *testing.T, wrap func(provider) provider) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newWorldOf(t, wrap)
 		network, took := w.deploy("web-network", "network", map[string]string{"ClusterName": "web", "AvailabilityZones": "3"})
 		between(t, "the network", took, 2*time.Minute, 4*time.Minute)
 		subnets := strings.Split(network["PrivateSubnetIds"], ",")

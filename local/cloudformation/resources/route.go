@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
@@ -51,13 +52,15 @@ func (m *maker) routeKinds(kinds map[string]cloudformation.Kind) {
 }
 
 func (m *maker) createRouteTable(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
-	found, err := m.ec2.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: ownFilters(r)})
-	if err != nil {
-		return failed(err)
-	}
-	if len(found.RouteTables) > 0 && r.Previous == nil {
-		id := *found.RouteTables[0].RouteTableId
-		return made(id, map[string]any{"RouteTableId": id})
+	if r.Again && r.Previous == nil {
+		found, err := m.ec2.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: ownFilters(r)})
+		if err != nil {
+			return failed(err)
+		}
+		if len(found.RouteTables) > 0 {
+			id := *found.RouteTables[0].RouteTableId
+			return made(id, map[string]any{"RouteTableId": id})
+		}
 	}
 	out, err := m.ec2.CreateRouteTable(ctx, &ec2.CreateRouteTableInput{
 		VpcId: of(r).optional("VpcId"), TagSpecifications: tagSpecifications(r, types.ResourceTypeRouteTable),
@@ -74,13 +77,31 @@ func (m *maker) createRoute(ctx context.Context, r cloudformation.Request) (clou
 		RouteTableId: of(r).optional("RouteTableId"), DestinationCidrBlock: of(r).optional("DestinationCidrBlock"),
 		GatewayId: of(r).optional("GatewayId"), NatGatewayId: of(r).optional("NatGatewayId"),
 	})
-	if isCode(err, "RouteAlreadyExists") {
-		return m.replaceRoute(ctx, r)
+	if r.Again && isCode(err, "RouteAlreadyExists") {
+		return m.foundRoute(ctx, r, err)
 	}
 	if err != nil {
 		return failed(err)
 	}
 	return routeMade(r)
+}
+
+// foundRoute takes a route that an earlier try made, if it leads where r wants it to; else it
+// fails as the try of now did.
+func (m *maker) foundRoute(ctx context.Context, r cloudformation.Request, refused error) (cloudformation.Made, error) {
+	found, err := m.ec2.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{RouteTableIds: []string{of(r).text("RouteTableId")}})
+	if err != nil {
+		return failed(err)
+	}
+	for _, table := range found.RouteTables {
+		for _, route := range table.Routes {
+			if aws.ToString(route.DestinationCidrBlock) == of(r).text("DestinationCidrBlock") &&
+				aws.ToString(route.GatewayId) == of(r).text("GatewayId") && aws.ToString(route.NatGatewayId) == of(r).text("NatGatewayId") {
+				return routeMade(r)
+			}
+		}
+	}
+	return failed(refused)
 }
 
 func (m *maker) replaceRoute(ctx context.Context, r cloudformation.Request) (cloudformation.Made, error) {
