@@ -46,13 +46,24 @@ type process struct {
 	log      *bytes.Buffer
 }
 
+// built is the directory of the command line's binary, once a test has asked for it.
+var built string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built != "" {
+		_ = os.RemoveAll(built)
+	}
+	os.Exit(code)
+}
+
 // build builds the command line's binary once for all tests of the package.
 var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "portolan")
-	if err != nil {
+	var err error
+	if built, err = os.MkdirTemp("", "portolan-built-"); err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "portolan")
+	binary := filepath.Join(built, "portolan")
 	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "../cmd/portolan").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("building portolan: %w\n%s", err, out)
