@@ -21,16 +21,20 @@ const (
 	checksWanted  = 5
 	checkPause    = 200 * time.Millisecond
 	checkDeadline = 2 * time.Second
+
+	// firstMax is how long a load waits for an instance that passes them, before it begins
+	// all the same.
+	firstMax = time.Minute
 )
 
 // Load sends requests to a port of instances, to one after the other, until it is
-// stopped. As a load balancer it begins to send them to an instance once that has passed
-// its health checks: the embedded one counts time only, which flies here. It goes on
-// whatever becomes of the instance then.
+// stopped. As a load balancer it sends them to an instance once that has passed its health
+// checks: the embedded one counts time only, which flies here. It goes on whatever becomes
+// of the instance then. Load returns when the first has passed them.
 func (s *Instances) Load(port int, ids func() []string) (stop func() (sent, failed int, failures []string)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &checks{passed: map[string]bool{}}
-	load := swarm.StartLoad(func() []string {
+	targets := func() []string {
 		var urls []string
 		for _, id := range ids() {
 			if engine, ok := s.Engine(id); ok {
@@ -38,7 +42,11 @@ func (s *Instances) Load(port int, ids func() []string) (stop func() (sent, fail
 			}
 		}
 		return c.among(ctx, urls)
-	}, loadPause)
+	}
+	for began := time.Now(); len(targets()) == 0 && time.Since(began) < firstMax; {
+		time.Sleep(checkPause)
+	}
+	load := swarm.StartLoad(targets, loadPause)
 	return func() (int, int, []string) {
 		report := load.Stop()
 		cancel()
@@ -55,8 +63,7 @@ type checks struct {
 	passed map[string]bool // false while they go on
 }
 
-// among returns those that have passed, and begins to check the others. As long as nobody
-// has, it is all of them.
+// among returns those that have passed, and begins to check the others.
 func (c *checks) among(ctx context.Context, urls []string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,9 +77,6 @@ func (c *checks) among(ctx context.Context, urls []string) []string {
 			c.passed[url] = false
 			c.running.Go(func() { c.check(ctx, url) })
 		}
-	}
-	if len(healthy) == 0 {
-		return urls
 	}
 	return healthy
 }

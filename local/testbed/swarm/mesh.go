@@ -20,6 +20,10 @@ const meshPause = 200 * time.Millisecond
 // lookPause is between two looks at which engines are in which swarm.
 const lookPause = 2 * time.Second
 
+// answerMax is how long a manager may take to say where tasks run, before another is asked: one
+// that has just gone, or is not there yet, does not answer at all.
+const answerMax = 2 * time.Second
+
 // meshPatience is how long an engine that joins or leaves a swarm may have only a part of
 // what the mesh needs of it. Two busy processors need some seconds.
 const meshPatience = 15 * time.Second
@@ -123,7 +127,9 @@ func (m *mesh) round(ctx context.Context) {
 		if !in.ControlAvailable || done[manager] {
 			continue
 		}
-		table, err := manager.backends(ctx)
+		asking, answered := context.WithTimeout(ctx, answerMax)
+		table, err := manager.backends(asking)
+		answered()
 		if err != nil {
 			continue // another manager may know
 		}
