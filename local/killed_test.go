@@ -254,6 +254,7 @@ func (w *watched) isPushed() bool {
 // A process that is killed right before any of its writes leaves all that has to be
 // told of what it wrote: the next one tells it.
 func TestKilledBetweenAWriteAndItsEvent(t *testing.T) {
+	t.Parallel()
 	const firstWrites, picked = 30, 12
 	random := rand.New(rand.NewPCG(1, 0))
 	// Events follow the first writes, and others come until all is at rest.

@@ -28,6 +28,7 @@ const (
 // A larger pool of workers gets its engine some nodes at a time, and no more than that are
 // missing at once.
 func TestALargePoolIsUpgradedSomeNodesAtATime(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t)
 		defer l.Close()
