@@ -78,6 +78,9 @@ func ways() []way {
 // A process that is killed right before any of its writes, whatever it was at, finds again all
 // that was acknowledged, and brings it to the end that it would have had.
 func TestKilledAnywhere(t *testing.T) {
+	if *every < 1 {
+		t.Fatalf("-every is %d, and at least 1 of so many writes is drawn", *every)
+	}
 	for i, way := range ways() {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
